@@ -1,0 +1,112 @@
+//! What the state table knows: one fact about one subject, and the rule that merges facts.
+//!
+//! A record is a last-writer-wins register named by (subject, conditions, kind). The writer that wins is the one
+//! with the greatest (event time, value, signal), so merging is commutative, associative and idempotent: the order
+//! of arrival and the number of duplicates cannot matter. Two facts of the same second are ordered by value first,
+//! and the refusing value is always the greater one: a tie between `account-disabled` and `account-enabled` refuses.
+//!
+//! A record never names a person. Subjects are keyed hashes ([`SubjectHash`]); the signal is a hash that the
+//! companion can resolve ([`SignalId`]).
+
+use std::fmt;
+
+use crate::time::UnixTime;
+
+/// At most this many conditions in one record: a complex subject has seven standard members (SSF 1.0 §3.3), one of
+/// which the record is filed under; one more is room for an additional member.
+pub const MAX_CONDITIONS: usize = 7;
+
+/// The keyed 128-bit hash of a canonical subject key. See [`crate::subject`].
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct SubjectHash(pub [u8; 16]);
+
+/// Names one SET: the first 128 bits of SHA-256 over its `iss`, a zero byte and its `jti`.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct SignalId(pub [u8; 16]);
+
+/// What a fact is about. The number is its form in pages and in the feed.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[repr(u8)]
+pub enum FactKind {
+    /// Tokens issued at or before the fact's time are refused. No value.
+    RevokedBefore = 1,
+    /// Refused whatever the token's age while [`FactValue::Set`]; lifted by [`FactValue::Unset`].
+    Disabled = 2,
+}
+
+/// The value of a fact. The order is part of the merge rule: at the same second the greater one wins.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[repr(u8)]
+pub enum FactValue {
+    /// The state is lifted.
+    Unset = 0,
+    /// The state holds.
+    Set = 1,
+}
+
+/// One fact, with its cause.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Fact {
+    /// When the event happened: `event_timestamp`, else the SET's `iat`; whole seconds.
+    pub at: UnixTime,
+    /// Whether the state holds.
+    pub value: FactValue,
+    /// The SET that said so.
+    pub signal: SignalId,
+    /// The event type, as numbered in [`crate::event`]; for audit only, never for decisions.
+    pub event: u8,
+}
+
+/// The register that a fact is written to.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RecordKey {
+    /// Whom it is filed under.
+    pub subject: SubjectHash,
+    /// What the fact is about.
+    pub kind: FactKind,
+    /// Other subject keys that a token must have as well; sorted, without repetition.
+    pub conditions: Vec<SubjectHash>,
+}
+
+/// A register and its present fact.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Record {
+    /// The register.
+    pub key: RecordKey,
+    /// What was last known.
+    pub fact: Fact,
+}
+
+impl Fact {
+    /// The fact that stands when `self` and `other` are both known: the merge rule.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        if other.rank() > self.rank() { other } else { self }
+    }
+
+    fn rank(&self) -> (UnixTime, FactValue, SignalId, u8) {
+        (self.at, self.value, self.signal, self.event)
+    }
+}
+
+impl fmt::Debug for SubjectHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, &self.0)
+    }
+}
+
+impl fmt::Display for SignalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, &self.0)
+    }
+}
+
+impl fmt::Debug for SignalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, &self.0)
+    }
+}
+
+fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
