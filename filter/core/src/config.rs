@@ -1,0 +1,234 @@
+//! The filter's configuration: parsed once, into values that cannot be wrong.
+//!
+//! JSON becomes a [`RawConfig`](raw), that becomes a [`Config`]; nothing else in the crate sees raw text. **Every
+//! problem is reported at once**, with its path, what is wrong and what to do, because a gateway is configured
+//! through a pipeline and each round costs minutes. The shape (names, kinds of values) is checked against one table,
+//! [`schema`], from which [`reference`] also writes the documentation; meaning is checked in [`check`].
+//!
+//! What this module refuses to do: guess. A name it does not know is an error even where ignoring it would be
+//! harmless, because the next one will be `max_token_lifetime` without `_secs`. And it never prints a secret: a
+//! value that is wrong is described, not repeated, if it could be one.
+
+use std::time::Duration;
+
+use crate::identity::IdentityHeaders;
+use crate::jwk::KeySet;
+use crate::jws::Algorithm;
+use crate::route::Routes;
+
+mod check;
+mod problems;
+mod raw;
+mod reference;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+pub use problems::{ConfigErrors, Problem};
+pub use reference::reference;
+
+/// The longest configuration that is read: 64 issuers with inline key sets of usual size.
+pub const MAX_CONFIG_BYTES: usize = 1024 * 1024;
+
+/// The most issuers. Each adds shared-data keys and refreshes; one gateway trusting more is a broker's task.
+pub const MAX_ISSUERS: usize = 64;
+
+/// The most routes: they are tried one after the other at each request.
+pub const MAX_ROUTES: usize = 256;
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whose tokens are accepted; at least one, each `iss` once.
+    pub issuers: Vec<Issuer>,
+    /// What each request has to bring.
+    pub routes: Routes,
+    /// Where revocations come from.
+    pub revocation: Revocation,
+    /// What the service behind the gateway is told.
+    pub identity: IdentityOutput,
+    /// What clients are told.
+    pub challenge: Challenge,
+    /// Budgets.
+    pub limits: Limits,
+}
+
+/// One issuer of access tokens.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// Its `iss`, compared byte for byte.
+    pub issuer: String,
+    /// One of them must be in `aud`.
+    pub audiences: Vec<String>,
+    /// The algorithms it signs with.
+    pub algorithms: Vec<Algorithm>,
+    /// The kinds of tokens that are accepted.
+    pub types: Vec<TokenType>,
+    /// Where its keys come from.
+    pub keys: KeySource,
+    /// How far its clock may be off.
+    pub leeway: Duration,
+    /// The longest accepted time from `iat` to `exp`.
+    pub max_token_lifetime: Duration,
+    /// What is assumed for tokens without `iat`; they are refused without it.
+    pub assumed_lifetime: Option<Duration>,
+    /// Which claims name subjects beyond the standard ones.
+    pub subject_claims: SubjectClaims,
+}
+
+/// What the `typ` header of an access token may say.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TokenType {
+    /// `at+jwt` (RFC 9068): what is checked are its rules.
+    AccessToken,
+    /// `JWT`, or no `typ` at all: any JWT of the issuer, also one that was made for something else.
+    Jwt,
+}
+
+/// Where an issuer's keys come from.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// From the configuration.
+    Inline(KeySet),
+    /// From a URL, through the gateway.
+    Fetched(JwksUrl),
+}
+
+/// A key set's address.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct JwksUrl {
+    /// The gateway's name for the server.
+    pub cluster: String,
+    /// Host and port of the URL.
+    pub authority: String,
+    /// The URL's path and query.
+    pub path: String,
+    /// How long a fetched set is good before it is fetched again.
+    pub refresh: Duration,
+}
+
+/// Which claims name subjects, where they do not have their standard names.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SubjectClaims {
+    /// The session; `sid` if not set.
+    pub session: Option<String>,
+    /// The device.
+    pub device: Option<String>,
+    /// The tenant.
+    pub tenant: Option<String>,
+    /// The organizational unit.
+    pub org_unit: Option<String>,
+    /// The groups: a string or an array of them.
+    pub groups: Option<String>,
+    /// The mail address; `email` if not set.
+    pub email: Option<String>,
+    /// The phone number.
+    pub phone: Option<String>,
+}
+
+/// Where revocations come from, and what to do without news.
+#[derive(Clone)]
+pub struct Revocation {
+    /// The gateway's name for the companion.
+    pub cluster: String,
+    /// The `host` header for the companion.
+    pub authority: String,
+    /// This gateway's name at the companion.
+    pub gateway_name: String,
+    /// The bearer token that the companion knows this gateway by.
+    pub gateway_token: String,
+    /// The companion's Ed25519 key, which signs the feed.
+    pub feed_key: [u8; 32],
+    /// The key of subject hashes, shared with the companion.
+    pub subject_key: [u8; 16],
+    /// The key of checksums in shared data, this gateway's own.
+    pub checksum_key: [u8; 16],
+    /// Names the table in shared data.
+    pub table: String,
+    /// How old the state may be.
+    pub max_staleness: Duration,
+    /// What to do when it is older.
+    pub on_stale: OnStale,
+    /// How long the companion holds a request for news.
+    pub wait: Duration,
+}
+
+/// What a request meets when the companion has not been heard from for `max_staleness`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OnStale {
+    /// 503.
+    Deny,
+    /// A decision on the state as it was last known.
+    Allow,
+}
+
+/// What the service behind the gateway is told.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct IdentityOutput {
+    /// In headers.
+    pub headers: IdentityHeaders,
+    /// In the gateway's filter state: for access logs and other filters.
+    pub filter_state: bool,
+}
+
+/// What clients are told in `WWW-Authenticate`. No field has a quote or a backslash.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Challenge {
+    /// The protection space (RFC 9110 §11.5); empty for none.
+    pub realm: String,
+    /// Where the resource describes itself (RFC 9728 §5.1); empty for nowhere.
+    pub resource_metadata: String,
+}
+
+/// Budgets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// The longest token that is looked at.
+    pub max_token_bytes: usize,
+    /// How many verified tokens each worker remembers.
+    pub token_cache_entries: usize,
+    /// How much memory they may take.
+    pub token_cache_bytes: usize,
+}
+
+impl Config {
+    /// Reads the configuration, or says everything that is wrong with it.
+    pub fn parse(text: &[u8]) -> Result<Self, ConfigErrors> {
+        check::config(text)
+    }
+
+    /// The issuer with this `iss`, and its place.
+    #[must_use]
+    pub fn issuer(&self, iss: &str) -> Option<(usize, &Issuer)> {
+        self.issuers.iter().enumerate().find(|(_, issuer)| issuer.issuer == iss)
+    }
+}
+
+impl TokenType {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::AccessToken, Self::Jwt];
+
+    /// Its media type without `application/`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at+jwt",
+            Self::Jwt => "JWT",
+        }
+    }
+}
+
+/// Never shows a key or the gateway's token.
+impl std::fmt::Debug for Revocation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Revocation")
+            .field("cluster", &self.cluster)
+            .field("authority", &self.authority)
+            .field("gateway_name", &self.gateway_name)
+            .field("table", &self.table)
+            .field("max_staleness", &self.max_staleness)
+            .field("on_stale", &self.on_stale)
+            .field("wait", &self.wait)
+            .finish_non_exhaustive()
+    }
+}

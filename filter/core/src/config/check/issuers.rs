@@ -1,0 +1,135 @@
+//! Whose tokens are accepted.
+
+use super::Check;
+use crate::config::raw::RawIssuer;
+use crate::config::schema::join;
+use crate::config::{Issuer, MAX_ISSUERS, TokenType};
+use crate::jws::Algorithm;
+
+/// More clock skew than this is not skew (specs A.1).
+const MAX_LEEWAY_SECS: u64 = 300;
+
+/// Tokens that live longer would keep revocations in memory for longer than is sensible: 31 days.
+const MAX_LIFETIME_SECS: u64 = 31 * 24 * 60 * 60;
+
+impl Check {
+    pub(super) fn issuers(&mut self, raw: Option<Vec<RawIssuer>>) -> Option<Vec<Issuer>> {
+        let raw = raw.unwrap_or_default();
+        if raw.is_empty() {
+            return self.missing("issuers", "name at least one issuer of access tokens");
+        }
+        if raw.len() > MAX_ISSUERS {
+            let problem = format!("has {} entries, at most {MAX_ISSUERS} are allowed", raw.len());
+            return self.wrong(
+                "issuers",
+                problem,
+                "remove some, or accept them on another gateway",
+            );
+        }
+        let mut seen: Vec<String> = Vec::new();
+        let issuers: Vec<Option<Issuer>> = raw
+            .into_iter()
+            .enumerate()
+            .map(|(index, raw)| self.issuer(raw, &format!("issuers[{index}]"), &mut seen))
+            .collect();
+        issuers.into_iter().collect()
+    }
+
+    fn issuer(&mut self, raw: RawIssuer, path: &str, seen: &mut Vec<String>) -> Option<Issuer> {
+        let at = |name| join(path, name);
+        let issuer = self.issuer_name(raw.issuer, &at("issuer"), seen);
+        let audiences = self.audiences(raw.audiences, &at("audiences"));
+        let algorithms = self.algorithms(raw.algorithms, &at("algorithms"));
+        let types = self.types(raw.types, &at("types"));
+        let keys = self.keys(raw.keys, &at("keys"));
+        let leeway = raw.leeway_secs.unwrap_or(30);
+        let leeway = self.seconds(leeway, &at("leeway_secs"), 0, MAX_LEEWAY_SECS);
+        let lifetime = raw.max_token_lifetime_secs.unwrap_or(3600);
+        let path_of_lifetime = at("max_token_lifetime_secs");
+        let lifetime = self.seconds(lifetime, &path_of_lifetime, 1, MAX_LIFETIME_SECS);
+        let assumed = match (raw.assumed_lifetime_secs, lifetime) {
+            (Some(assumed), Some(lifetime)) => {
+                self.seconds(assumed, &at("assumed_lifetime_secs"), 1, lifetime.as_secs()).map(Some)
+            }
+            (Some(_), None) => None,
+            (None, _) => Some(None),
+        };
+        let claims = raw.subject_claims.unwrap_or_default();
+        let claims = self.subject_claims(claims, &at("subject_claims"));
+        Some(Issuer {
+            issuer: issuer?,
+            audiences: audiences?,
+            algorithms: algorithms?,
+            types: types?,
+            keys: keys?,
+            leeway: leeway?,
+            max_token_lifetime: lifetime?,
+            assumed_lifetime: assumed?,
+            subject_claims: claims?,
+        })
+    }
+
+    fn issuer_name(
+        &mut self,
+        issuer: Option<String>,
+        path: &str,
+        seen: &mut Vec<String>,
+    ) -> Option<String> {
+        let issuer = issuer.unwrap_or_default();
+        if issuer.is_empty() {
+            return self.missing(path, "set it to the `iss` of the issuer's tokens");
+        }
+        if seen.contains(&issuer) {
+            return self.wrong(path, "is configured twice", "merge the two entries");
+        }
+        seen.push(issuer.clone());
+        Some(issuer)
+    }
+
+    fn audiences(&mut self, audiences: Option<Vec<String>>, path: &str) -> Option<Vec<String>> {
+        let audiences = audiences.unwrap_or_default();
+        if audiences.is_empty() {
+            return self.missing(path, "name what tokens for this gateway have in `aud`");
+        }
+        self.refuse_empty(&audiences, path);
+        Some(audiences)
+    }
+
+    fn algorithms(&mut self, names: Option<Vec<String>>, path: &str) -> Option<Vec<Algorithm>> {
+        let names = names.unwrap_or_default();
+        if names.is_empty() {
+            return self.missing(path, "name the algorithms that the issuer signs with");
+        }
+        let known = Algorithm::ALL.map(|algorithm| format!("`{}`", algorithm.name())).join(", ");
+        let algorithm = |(index, name): (usize, &String)| {
+            Algorithm::from_name(name).or_else(|| {
+                self.no_choice(&format!("{path}[{index}]"), name, &format!("from {known}"))
+            })
+        };
+        let algorithms: Vec<Option<Algorithm>> = names.iter().enumerate().map(algorithm).collect();
+        algorithms.into_iter().collect()
+    }
+
+    fn types(&mut self, names: Option<Vec<String>>, path: &str) -> Option<Vec<TokenType>> {
+        let Some(names) = names else { return Some(vec![TokenType::AccessToken]) };
+        if names.is_empty() {
+            return self.wrong(path, "is empty", "remove it, or name `at+jwt`, `JWT` or both");
+        }
+        let token_type = |(index, name): (usize, &String)| {
+            TokenType::ALL
+                .into_iter()
+                .find(|known| known.name().eq_ignore_ascii_case(name))
+                .or_else(|| self.no_choice(&format!("{path}[{index}]"), name, "`at+jwt` or `JWT`"))
+        };
+        let types: Vec<Option<TokenType>> = names.iter().enumerate().map(token_type).collect();
+        types.into_iter().collect()
+    }
+
+    pub(super) fn refuse_empty(&mut self, texts: &[String], path: &str) {
+        for (index, text) in texts.iter().enumerate() {
+            if text.is_empty() {
+                self.add(&format!("{path}[{index}]"), "is empty", "fill it in, or remove it");
+            }
+        }
+    }
+}

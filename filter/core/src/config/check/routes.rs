@@ -1,0 +1,165 @@
+//! What each request has to bring.
+
+use super::Check;
+use crate::config::MAX_ROUTES;
+use crate::config::raw::RawRoute;
+use crate::config::schema::join;
+use crate::route::{Access, HostMatch, PathMatch, PathPattern, Route, Routes};
+
+impl Check {
+    pub(super) fn routes(&mut self, raw: Vec<RawRoute>) -> Option<Routes> {
+        if raw.len() > MAX_ROUTES {
+            let problem = format!("has {} entries, at most {MAX_ROUTES} are allowed", raw.len());
+            return self.wrong("routes", problem, "use prefixes");
+        }
+        let routes: Vec<Option<Route>> = raw
+            .into_iter()
+            .enumerate()
+            .map(|(index, raw)| self.route(raw, &format!("routes[{index}]")))
+            .collect();
+        let routes: Option<Vec<Route>> = routes.into_iter().collect();
+        let routes = routes?;
+        self.refuse_unreachable(&routes);
+        Some(Routes::new(routes))
+    }
+
+    fn route(&mut self, raw: RawRoute, path: &str) -> Option<Route> {
+        let path_match = self.path_match(raw.path, raw.path_prefix, path);
+        let methods = self.methods(raw.methods, &join(path, "methods"));
+        let hosts = self.hosts(raw.hosts, &join(path, "hosts"));
+        let access = self.access(raw.access.as_deref(), raw.scopes, path);
+        Some(Route { path: path_match?, methods: methods?, hosts: hosts?, access: access? })
+    }
+
+    fn path_match(
+        &mut self,
+        exact: Option<String>,
+        prefix: Option<String>,
+        path: &str,
+    ) -> Option<PathMatch> {
+        match (exact, prefix) {
+            (None, None) => Some(PathMatch::Any),
+            (Some(_), Some(_)) => {
+                self.wrong(path, "has both `path` and `path_prefix`", "remove one of them")
+            }
+            (Some(exact), None) => self.pattern(&exact, &join(path, "path")).map(PathMatch::Exact),
+            // Everything is below the root, and how a path is spelled does not matter then.
+            (None, Some(prefix)) if prefix == "/" => Some(PathMatch::Any),
+            (None, Some(prefix)) => {
+                self.pattern(&prefix, &join(path, "path_prefix")).map(PathMatch::Prefix)
+            }
+        }
+    }
+
+    fn pattern(&mut self, text: &str, path: &str) -> Option<PathPattern> {
+        if !text.starts_with('/') {
+            return self.wrong(path, "does not start with a slash", "write it as `/path`");
+        }
+        if text.contains(['%', ';', '?', '#', '*']) {
+            let remedy = "write the path decoded, without query, parameters and wildcards";
+            return self.wrong(path, "has one of `%`, `;`, `?`, `#` and `*`", remedy);
+        }
+        match PathPattern::new(text) {
+            Ok(pattern) => Some(pattern),
+            Err(problem) => self.wrong(
+                path,
+                format!("can match no request: {problem}"),
+                "write it without that",
+            ),
+        }
+    }
+
+    fn methods(&mut self, methods: Option<Vec<String>>, path: &str) -> Option<Vec<String>> {
+        let Some(methods) = methods else { return Some(Vec::new()) };
+        if methods.is_empty() {
+            return self.wrong(path, "is empty", "remove it to mean all methods");
+        }
+        for (index, method) in methods.iter().enumerate() {
+            if method.is_empty()
+                || !method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
+            {
+                let problem = "is not a method; methods are case-sensitive";
+                self.add(&format!("{path}[{index}]"), problem, "write it as `GET`");
+            }
+        }
+        Some(methods)
+    }
+
+    fn hosts(&mut self, hosts: Option<Vec<String>>, path: &str) -> Option<Vec<HostMatch>> {
+        let Some(hosts) = hosts else { return Some(Vec::new()) };
+        if hosts.is_empty() {
+            return self.wrong(path, "is empty", "remove it to mean all hosts");
+        }
+        let host = |(index, host): (usize, &String)| {
+            let name = host.strip_prefix("*.").unwrap_or(host).to_ascii_lowercase();
+            let is_host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            if name.is_empty() || !name.bytes().all(is_host_byte) || name.ends_with('.') {
+                let remedy = "write it as `api.example.com` or `*.example.com`, without port";
+                return self.wrong(&format!("{path}[{index}]"), "is not a host name", remedy);
+            }
+            Some(match host.starts_with("*.") {
+                true => HostMatch::Below(format!(".{name}")),
+                false => HostMatch::Name(name),
+            })
+        };
+        let hosts: Vec<Option<HostMatch>> = hosts.iter().enumerate().map(host).collect();
+        hosts.into_iter().collect()
+    }
+
+    fn access(
+        &mut self,
+        access: Option<&str>,
+        scopes: Option<Vec<String>>,
+        path: &str,
+    ) -> Option<Access> {
+        let scopes = self.scopes(scopes.unwrap_or_default(), &join(path, "scopes"));
+        match (access, scopes) {
+            (Some("public"), Some(scopes)) if scopes.is_empty() => Some(Access::Public),
+            (Some("public"), Some(_)) => {
+                let remedy = "remove `scopes`, or set `access: token`";
+                self.wrong(&join(path, "scopes"), "a public route asks for no scopes", remedy)
+            }
+            (None | Some("token"), Some(scopes)) => Some(Access::Token { scopes }),
+            (None | Some("token" | "public"), None) => None,
+            (Some(other), _) => self.no_choice(&join(path, "access"), other, "`token` or `public`"),
+        }
+    }
+
+    /// RFC 6749 §3.3: no blank, quote or backslash, so they can stand in a challenge.
+    fn scopes(&mut self, scopes: Vec<String>, path: &str) -> Option<Vec<String>> {
+        let mut distinct: Vec<String> = Vec::with_capacity(scopes.len());
+        let mut all_good = true;
+        for (index, scope) in scopes.into_iter().enumerate() {
+            let is_scope_byte = |byte: u8| byte.is_ascii_graphic() && !b"\"\\".contains(&byte);
+            if scope.is_empty() || !scope.bytes().all(is_scope_byte) {
+                let problem = "is not a scope: empty, or with a blank, quote or backslash";
+                self.add(
+                    &format!("{path}[{index}]"),
+                    problem,
+                    "list each scope as an entry of its own",
+                );
+                all_good = false;
+            } else if !distinct.contains(&scope) {
+                distinct.push(scope);
+            }
+        }
+        all_good.then_some(distinct)
+    }
+
+    /// A route after one that matches everything is a mistake, and a dangerous one if it asks for more.
+    fn refuse_unreachable(&mut self, routes: &[Route]) {
+        let catches_all = |route: &Route| {
+            route.path == PathMatch::Any && route.methods.is_empty() && route.hosts.is_empty()
+        };
+        let Some(catch_all) = routes.iter().position(catches_all) else { return };
+        let after = catch_all.saturating_add(1);
+        if after < routes.len() {
+            let problem = format!("is never reached, `routes[{catch_all}]` matches every request");
+            self.add(
+                &format!("routes[{after}]"),
+                problem,
+                "move the route that matches every request to the end",
+            );
+        }
+    }
+}

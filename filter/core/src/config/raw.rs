@@ -1,0 +1,111 @@
+//! The configuration as it is written: names and kinds of values, nothing about their meaning.
+//!
+//! Every field is optional here, so that a missing one is reported beside all other problems and with a remedy.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    pub(super) issuers: Option<Vec<RawIssuer>>,
+    pub(super) routes: Option<Vec<RawRoute>>,
+    pub(super) revocation: Option<RawRevocation>,
+    pub(super) identity: Option<RawIdentity>,
+    pub(super) challenge: Option<RawChallenge>,
+    pub(super) limits: Option<RawLimits>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIssuer {
+    pub(super) issuer: Option<String>,
+    pub(super) audiences: Option<Vec<String>>,
+    pub(super) algorithms: Option<Vec<String>>,
+    pub(super) types: Option<Vec<String>>,
+    pub(super) keys: Option<RawKeys>,
+    pub(super) leeway_secs: Option<u64>,
+    pub(super) max_token_lifetime_secs: Option<u64>,
+    pub(super) assumed_lifetime_secs: Option<u64>,
+    pub(super) subject_claims: Option<RawSubjectClaims>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawKeys {
+    pub(super) inline: Option<Value>,
+    pub(super) url: Option<String>,
+    pub(super) cluster: Option<String>,
+    pub(super) refresh_secs: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSubjectClaims {
+    pub(super) session: Option<String>,
+    pub(super) device: Option<String>,
+    pub(super) tenant: Option<String>,
+    pub(super) org_unit: Option<String>,
+    pub(super) groups: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) phone: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRoute {
+    pub(super) path: Option<String>,
+    pub(super) path_prefix: Option<String>,
+    pub(super) methods: Option<Vec<String>>,
+    pub(super) hosts: Option<Vec<String>>,
+    pub(super) access: Option<String>,
+    pub(super) scopes: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRevocation {
+    pub(super) cluster: Option<String>,
+    pub(super) authority: Option<String>,
+    pub(super) gateway_name: Option<String>,
+    pub(super) gateway_token: Option<String>,
+    pub(super) feed_key: Option<String>,
+    pub(super) subject_key: Option<String>,
+    pub(super) checksum_key: Option<String>,
+    pub(super) table: Option<String>,
+    pub(super) max_staleness_secs: Option<u64>,
+    pub(super) on_stale: Option<String>,
+    pub(super) wait_secs: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIdentity {
+    pub(super) headers: Option<RawHeaders>,
+    pub(super) filter_state: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHeaders {
+    pub(super) subject: Option<String>,
+    pub(super) issuer: Option<String>,
+    pub(super) client_id: Option<String>,
+    pub(super) scope: Option<String>,
+    pub(super) actor: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawChallenge {
+    pub(super) realm: Option<String>,
+    pub(super) resource_metadata: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    pub(super) max_token_bytes: Option<u64>,
+    pub(super) token_cache_entries: Option<u64>,
+    pub(super) token_cache_bytes: Option<u64>,
+}

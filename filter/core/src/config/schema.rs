@@ -1,0 +1,402 @@
+//! Every name of the configuration in one table: its kind, its default and what it is for.
+//!
+//! The table serves two readers. [`prune`] checks a document's shape against it and takes out what does not fit, so
+//! that the rest can still be checked; [`super::reference`] prints it for people. A test compares it with the fields
+//! of [`super::raw`].
+
+use serde_json::{Map, Value};
+
+use super::problems::Problems;
+
+/// One name.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// What is used if it is absent; [`REQUIRED`] if nothing can be.
+    pub(super) default: &'static str,
+    pub(super) help: &'static str,
+}
+
+/// What a value must be.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    Flag,
+    Texts,
+    /// Any object: its contents have a format of their own.
+    Json,
+    Object(&'static [Field]),
+    Objects(&'static [Field]),
+}
+
+pub(super) const REQUIRED: &str = "required";
+const NONE: &str = "";
+
+const fn field(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Field {
+    Field { name, kind, default, help }
+}
+
+pub(super) const CONFIG: &[Field] = &[
+    field("issuers", Kind::Objects(ISSUER), REQUIRED, "Whose access tokens are accepted."),
+    field(
+        "routes",
+        Kind::Objects(ROUTE),
+        NONE,
+        "What each request has to bring. The first match wins; without a match, a valid token is required and no scope.",
+    ),
+    field("revocation", Kind::Object(REVOCATION), REQUIRED, "Where revocations come from."),
+    field(
+        "identity",
+        Kind::Object(IDENTITY),
+        NONE,
+        "What the service behind the gateway is told about the caller.",
+    ),
+    field(
+        "challenge",
+        Kind::Object(CHALLENGE),
+        NONE,
+        "What `WWW-Authenticate` says beside the error.",
+    ),
+    field("limits", Kind::Object(LIMITS), NONE, "Budgets of each worker."),
+];
+
+const ISSUER: &[Field] = &[
+    field("issuer", Kind::Text, REQUIRED, "Its `iss`, compared byte for byte."),
+    field("audiences", Kind::Texts, REQUIRED, "One of these must be in `aud`."),
+    field(
+        "algorithms",
+        Kind::Texts,
+        REQUIRED,
+        "What it signs with: `RS256` `RS384` `RS512` `PS256` `PS384` `PS512` `ES256` `ES384` `EdDSA`.",
+    ),
+    field(
+        "types",
+        Kind::Texts,
+        "`[at+jwt]`",
+        "Which `typ` is accepted: `at+jwt` (RFC 9068), and `JWT` for issuers that do not set it. `JWT` also admits tokens without `typ`.",
+    ),
+    field(
+        "keys",
+        Kind::Object(KEYS),
+        REQUIRED,
+        "Where its keys come from: `inline`, or `url` with `cluster`.",
+    ),
+    field(
+        "leeway_secs",
+        Kind::Number,
+        "30",
+        "How far its clock may be off, for `exp`, `nbf` and `iat`. From 0 to 300.",
+    ),
+    field(
+        "max_token_lifetime_secs",
+        Kind::Number,
+        "3600",
+        "The longest accepted time from `iat` to `exp`; the companion must keep revocations at least that long and the leeway.",
+    ),
+    field(
+        "assumed_lifetime_secs",
+        Kind::Number,
+        "none: refused",
+        "Accepts tokens without `iat`, as if they had been issued this long before `exp`. Any revocation still remembered refuses them.",
+    ),
+    field(
+        "subject_claims",
+        Kind::Object(SUBJECT_CLAIMS),
+        NONE,
+        "Claims that name subjects beyond `iss`, `sub`, `act`, `jti`, `sid`, `client_id`, `azp` and `email`, which always do.",
+    ),
+];
+
+const KEYS: &[Field] = &[
+    field("inline", Kind::Json, NONE, "A JWK Set (RFC 7517)."),
+    field("url", Kind::Text, NONE, "Where to fetch a JWK Set."),
+    field("cluster", Kind::Text, NONE, "The gateway's cluster (Envoy) or upstream for `url`."),
+    field(
+        "refresh_secs",
+        Kind::Number,
+        "300",
+        "How often it is fetched; from 10 on. An unknown `kid` fetches it sooner.",
+    ),
+];
+
+const SUBJECT_CLAIMS: &[Field] = &[
+    field("session", Kind::Text, "`sid`", "Names the session."),
+    field("device", Kind::Text, NONE, "Names the device."),
+    field("tenant", Kind::Text, NONE, "Names the tenant."),
+    field("org_unit", Kind::Text, NONE, "Names the organizational unit."),
+    field("groups", Kind::Text, NONE, "Names the groups: a string or an array of them."),
+    field("email", Kind::Text, "`email`", "Holds the mail address."),
+    field("phone", Kind::Text, NONE, "Holds the phone number."),
+];
+
+const ROUTE: &[Field] = &[
+    field(
+        "path",
+        Kind::Text,
+        NONE,
+        "Exactly this path, with or without a slash at its end. Written decoded.",
+    ),
+    field(
+        "path_prefix",
+        Kind::Text,
+        NONE,
+        "This path and all below it. Without `path` and `path_prefix`, all paths.",
+    ),
+    field("methods", Kind::Texts, "all", "Only these methods; `GET` includes `HEAD`."),
+    field(
+        "hosts",
+        Kind::Texts,
+        "all",
+        "Only these hosts, without port; `*.example.com` for all below it.",
+    ),
+    field(
+        "access",
+        Kind::Text,
+        "`token`",
+        "`token`, or `public`: no token is asked for or looked at.",
+    ),
+    field("scopes", Kind::Texts, "none", "The token must have all of these scopes."),
+];
+
+const REVOCATION: &[Field] = &[
+    field(
+        "cluster",
+        Kind::Text,
+        REQUIRED,
+        "The gateway's cluster (Envoy) or upstream for the companion.",
+    ),
+    field("authority", Kind::Text, REQUIRED, "The companion's host name, sent as `host`."),
+    field(
+        "gateway_name",
+        Kind::Text,
+        REQUIRED,
+        "This gateway's name, as in the companion's configuration.",
+    ),
+    field("gateway_token", Kind::Text, REQUIRED, "The bearer token of this gateway (secret)."),
+    field(
+        "feed_key",
+        Kind::Text,
+        REQUIRED,
+        "The companion's public key for the feed: Ed25519, base64url, as `rescind keygen` prints it.",
+    ),
+    field(
+        "subject_key",
+        Kind::Text,
+        REQUIRED,
+        "32 hexadecimal digits, the same as at the companion (secret).",
+    ),
+    field(
+        "checksum_key",
+        Kind::Text,
+        REQUIRED,
+        "32 hexadecimal digits, for this gateway alone (secret).",
+    ),
+    field(
+        "table",
+        Kind::Text,
+        "`default`",
+        "Name of the state table in shared data. Filters with the same companion and keys may share one.",
+    ),
+    field(
+        "max_staleness_secs",
+        Kind::Number,
+        "60",
+        "How long decisions may rest on the last news from the companion. From 2 on.",
+    ),
+    field(
+        "on_stale",
+        Kind::Text,
+        "`deny`",
+        "After that: `deny` answers 503; `allow` goes on with the last known state.",
+    ),
+    field(
+        "wait_secs",
+        Kind::Number,
+        "a third of `max_staleness_secs`, at most 25",
+        "How long the companion holds a request for news; below `max_staleness_secs`.",
+    ),
+];
+
+const IDENTITY: &[Field] = &[
+    field(
+        "headers",
+        Kind::Object(HEADERS),
+        "all of them",
+        "Which headers are set. If given, only those named here. They are removed from the client's request, in every spelling with `_` for `-`.",
+    ),
+    field(
+        "filter_state",
+        Kind::Flag,
+        "true",
+        "Whether `rescind.sub` and `rescind.iss` are set for access logs and later filters.",
+    ),
+];
+
+const HEADERS: &[Field] = &[
+    field("subject", Kind::Text, "`x-rescind-subject`", "Gets `sub`."),
+    field("issuer", Kind::Text, "`x-rescind-issuer`", "Gets `iss`."),
+    field("client_id", Kind::Text, "`x-rescind-client`", "Gets `client_id`, else `azp`."),
+    field("scope", Kind::Text, "`x-rescind-scope`", "Gets `scope`."),
+    field("actor", Kind::Text, "`x-rescind-actor`", "Gets the `sub` of the present actor (`act`)."),
+];
+
+const CHALLENGE: &[Field] = &[
+    field("realm", Kind::Text, NONE, "The protection space."),
+    field(
+        "resource_metadata",
+        Kind::Text,
+        NONE,
+        "URL of the resource's metadata (RFC 9728), for clients that find their authorization server by it.",
+    ),
+];
+
+const LIMITS: &[Field] = &[
+    field(
+        "max_token_bytes",
+        Kind::Number,
+        "8192",
+        "The longest token that is looked at. From 256 to 65536.",
+    ),
+    field(
+        "token_cache_entries",
+        Kind::Number,
+        "10000",
+        "How many verified tokens are remembered; 0 for none.",
+    ),
+    field("token_cache_bytes", Kind::Number, "16777216", "How much memory they may take."),
+];
+
+/// Names that other versions or other products use, and ours.
+const RENAMED: [(&str, &str); 9] = [
+    ("audience", "audiences"),
+    ("algorithm", "algorithms"),
+    ("jwks", "keys"),
+    ("jwks_uri", "url"),
+    ("leeway", "leeway_secs"),
+    ("max_token_lifetime", "max_token_lifetime_secs"),
+    ("max_staleness", "max_staleness_secs"),
+    ("prefix", "path_prefix"),
+    ("scope", "scopes"),
+];
+
+/// Reports and takes out every member of `document` that does not fit `fields`. `null` counts as absent.
+pub(super) fn prune(document: &mut Value, fields: &[Field], path: &str, problems: &mut Problems) {
+    let Some(members) = document.as_object_mut() else {
+        let found = kind_of(document);
+        problems.add(
+            path,
+            format!("must be an object, is {found}"),
+            "see the configuration reference",
+        );
+        *document = Value::Object(Map::new());
+        return;
+    };
+    members.retain(|_, value| !value.is_null());
+    members.retain(|name, value| {
+        let here = join(path, name);
+        match fields.iter().find(|field| field.name == name) {
+            Some(field) => fits(value, field.kind, &here, problems),
+            None => {
+                problems.add(&here, "unknown name", suggestion(name, fields));
+                false
+            }
+        }
+    });
+}
+
+/// Whether `value` can be read as `kind`, after its own members were pruned.
+fn fits(value: &mut Value, kind: Kind, path: &str, problems: &mut Problems) -> bool {
+    let (expected, fits) = match (kind, &mut *value) {
+        (Kind::Object(fields), Value::Object(_)) => {
+            prune(value, fields, path, problems);
+            return true;
+        }
+        (Kind::Objects(fields), Value::Array(elements)) => {
+            for (index, element) in elements.iter_mut().enumerate() {
+                prune(element, fields, &format!("{path}[{index}]"), problems);
+            }
+            return true;
+        }
+        (Kind::Texts, Value::Array(elements)) => {
+            for (index, element) in elements.iter_mut().enumerate() {
+                if !element.is_string() {
+                    let problem = format!("must be a text, is {}", kind_of(element));
+                    problems.add(&format!("{path}[{index}]"), problem, "put it in quotes");
+                    // Stays in its place, so that the paths of the others stay true.
+                    *element = Value::String(String::new());
+                }
+            }
+            return true;
+        }
+        (Kind::Number, Value::Number(number)) => {
+            // Envoy's configuration passes through protobuf's Struct, whose numbers are all doubles.
+            let whole = number.as_u64().or_else(|| whole_number(number.as_f64()?));
+            if let Some(whole) = whole {
+                *value = Value::from(whole);
+            }
+            ("a whole number from zero on", whole.is_some())
+        }
+        (Kind::Number, _) => ("a whole number from zero on", false),
+        (Kind::Text, other) => ("a text", other.is_string()),
+        (Kind::Flag, other) => ("true or false", other.is_boolean()),
+        (Kind::Texts, _) => ("a list of texts", false),
+        (Kind::Json, other) => ("an object", other.is_object()),
+        (Kind::Object(_), _) => ("an object", false),
+        (Kind::Objects(_), _) => ("a list of objects", false),
+    };
+    if !fits {
+        let found = kind_of(value);
+        problems.add(
+            path,
+            format!("must be {expected}, is {found}"),
+            "see the configuration reference",
+        );
+    }
+    fits
+}
+
+/// `number` if it is one that a double holds exactly.
+fn whole_number(number: f64) -> Option<u64> {
+    const FIRST_INEXACT: f64 = 9_007_199_254_740_992.0;
+    let is_whole = number.fract() == 0.0 && (0.0..FIRST_INEXACT).contains(&number);
+    is_whole.then(|| format!("{number:.0}").parse().ok()).flatten()
+}
+
+fn suggestion(name: &str, fields: &[Field]) -> String {
+    let has = |wanted: &str| fields.iter().any(|field| field.name == wanted);
+    let ours = RENAMED.iter().find(|(theirs, ours)| *theirs == name && has(ours));
+    let similar = fields.iter().find(|field| is_similar(field.name, name));
+    match ours.map(|(_, ours)| *ours).or(similar.map(|field| field.name)) {
+        Some(ours) => format!("did you mean `{ours}`"),
+        None => {
+            let names: Vec<String> =
+                fields.iter().map(|field| format!("`{}`", field.name)).collect();
+            format!("known here are {}", names.join(", "))
+        }
+    }
+}
+
+/// Whether the names are the same but for case, separators and a missing or additional plural.
+fn is_similar(ours: &str, theirs: &str) -> bool {
+    let plain = |name: &str| -> String {
+        let letters = name.chars().filter(char::is_ascii_alphanumeric);
+        letters.collect::<String>().to_ascii_lowercase().trim_end_matches('s').to_owned()
+    };
+    plain(ours) == plain(theirs)
+}
+
+pub(super) fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+const fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,202 @@
+//! Finds the access token in a request. One place, one form: `Authorization: Bearer <token>` (RFC 6750 §2.1).
+//!
+//! Forms that let a client show one token to the gate and another to the service are refused, not interpreted: two
+//! headers, two credentials joined by a comma, a token in the query. Everything that RFC 6750 calls a malformed
+//! request is told apart from a request without credentials: the first is a client's bug and answered with 400, the
+//! second is how a client learns what to do and answered with a challenge.
+//!
+//! This module refuses to look at the token itself beyond its alphabet; that is [`crate::jws`]'s.
+
+use crate::request::{Field, RequestView};
+
+/// Why no token could be taken from the request.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CredentialError {
+    /// No `Authorization` header.
+    #[error("no Authorization header")]
+    Absent,
+    /// A scheme other than `Bearer`.
+    #[error("the Authorization header has the scheme `{scheme}`, not Bearer")]
+    UnsupportedScheme {
+        /// Its name, shortened.
+        scheme: String,
+    },
+    /// More than one `Authorization` header, or several credentials in one.
+    #[error("more than one credential")]
+    Multiple,
+    /// A token in the query.
+    #[error("the query has a parameter `access_token`")]
+    InQuery,
+    /// `Bearer` without a token.
+    #[error("the Authorization header has no token")]
+    NoToken,
+    /// Not exactly one space between scheme and token, or something after the token.
+    #[error("the Authorization header has blanks where none belong")]
+    Blanks,
+    /// A byte that no token has (RFC 6750 §2.1, `b64token`).
+    #[error("byte 0x{byte:02x} may not be in a token")]
+    ForbiddenByte {
+        /// The first such byte.
+        byte: u8,
+    },
+}
+
+/// What followed `Bearer `: to be compared with tokens that are known, and checked before it is read.
+#[derive(Clone, Copy)]
+pub struct Presented<'a>(&'a [u8]);
+
+/// At most this much of a scheme's name is kept; the registered ones are shorter.
+const MAX_SCHEME_BYTES: usize = 16;
+
+/// Takes the token from `request`.
+pub fn find<'a>(request: &RequestView<'a>) -> Result<Presented<'a>, CredentialError> {
+    if request.has_token_in_query() {
+        return Err(CredentialError::InQuery);
+    }
+    let value = match request.authorization {
+        Field::Absent => return Err(CredentialError::Absent),
+        Field::Many => return Err(CredentialError::Multiple),
+        Field::One(value) => value,
+    };
+    let scheme_bytes = value.iter().take_while(|byte| is_tchar(**byte)).count();
+    let (scheme, rest) = value.split_at_checked(scheme_bytes).unwrap_or((value, &[]));
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        let name = scheme.get(..MAX_SCHEME_BYTES).unwrap_or(scheme);
+        return Err(match scheme {
+            b"" => CredentialError::Blanks,
+            _ => CredentialError::UnsupportedScheme {
+                scheme: String::from_utf8_lossy(name).into_owned(),
+            },
+        });
+    }
+    match rest.split_first() {
+        None | Some((b' ', [])) => Err(CredentialError::NoToken),
+        Some((b' ', token)) if token.first() != Some(&b' ') => Ok(Presented(token)),
+        Some((b',', _)) => Err(CredentialError::Multiple),
+        Some(_) => Err(CredentialError::Blanks),
+    }
+}
+
+impl<'a> Presented<'a> {
+    /// The bytes, to compare them with those of a token that was accepted before.
+    #[must_use]
+    pub const fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The token, if it is one `b64token`.
+    pub fn token(self) -> Result<&'a [u8], CredentialError> {
+        match self.0.iter().find(|byte| !is_token_byte(**byte)) {
+            None => Ok(self.0),
+            Some(b',') => Err(CredentialError::Multiple),
+            Some(b' ' | b'\t') => Err(self.blanks()),
+            Some(byte) => Err(CredentialError::ForbiddenByte { byte: *byte }),
+        }
+    }
+
+    /// `Bearer a , Bearer b` is two credentials, `Bearer a b` is one with blanks.
+    fn blanks(self) -> CredentialError {
+        if self.0.contains(&b',') { CredentialError::Multiple } else { CredentialError::Blanks }
+    }
+}
+
+/// Never shows the token.
+impl std::fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Presented({} bytes)", self.0.len())
+    }
+}
+
+const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+}
+
+/// RFC 9110 §5.6.2.
+const fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn token_in(path: &str, authorization: Field<'_>) -> Result<String, CredentialError> {
+        let path = path.as_bytes();
+        let request = RequestView { method: b"GET", path, host: b"", authorization, grpc: false };
+        find(&request)?.token().map(|token| String::from_utf8(token.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn one_bearer_token_in_one_header_is_taken_whatever_the_case_of_the_scheme() {
+        for header in ["Bearer a.b-c_d", "bearer a.b-c_d", "BEARER a.b-c_d"] {
+            let found = token_in("/", Field::One(header.as_bytes()));
+            assert_eq!(found.as_deref(), Ok("a.b-c_d"), "{header}");
+        }
+    }
+
+    #[test]
+    fn every_other_form_is_refused_for_its_own_reason() {
+        use CredentialError::*;
+        let scheme = |name: &str| UnsupportedScheme { scheme: name.to_owned() };
+        for (header, error) in [
+            ("", Blanks),
+            (" Bearer a", Blanks),
+            ("Bearer", NoToken),
+            ("Bearer ", NoToken),
+            ("Bearer  a", Blanks),
+            ("Bearer\ta", Blanks),
+            ("Bearer \ta", Blanks),
+            ("Bearer a ", Blanks),
+            ("Bearer a b", Blanks),
+            ("Bearer a,Bearer b", Multiple),
+            ("Bearer a, Bearer b", Multiple),
+            ("Bearer a , Bearer b", Multiple),
+            ("Bearer,Bearer b", Multiple),
+            ("Bearer=a", Blanks),
+            ("Bearer \"a\"", ForbiddenByte { byte: b'"' }),
+            ("Bearer a\u{e9}", ForbiddenByte { byte: 0xc3 }),
+            ("Bearer a\0", ForbiddenByte { byte: 0 }),
+            ("Basic YTpi", scheme("Basic")),
+            ("DPoP a.b.c", scheme("DPoP")),
+            ("Bearerx a", scheme("Bearerx")),
+            ("a.b.c", scheme("a.b.c")),
+            ("0123456789abcdefXYZ a", scheme("0123456789abcdef")),
+        ] {
+            assert_eq!(token_in("/", Field::One(header.as_bytes())), Err(error), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn no_header_and_several_headers_are_told_apart() {
+        assert_eq!(token_in("/", Field::Absent), Err(CredentialError::Absent));
+        assert_eq!(token_in("/", Field::Many), Err(CredentialError::Multiple));
+    }
+
+    #[test]
+    fn a_token_in_the_query_is_refused_even_beside_a_good_header() {
+        for authorization in [Field::Absent, Field::One(b"Bearer a.b.c")] {
+            let found = token_in("/?access_token=a.b.c", authorization);
+            assert_eq!(found, Err(CredentialError::InQuery));
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Who calls, as the service behind the gateway is told.
+//!
+//! The service trusts these headers, so the client must not be able to send them. [`IdentityHeaders`] knows their
+//! names in every spelling that a service might take for them: any case, and `_` for `-`, because CGI and WSGI map
+//! both to one variable. They are removed from every request that passes, also on public routes, before the gate's
+//! own are set.
+//!
+//! Values come from an issuer, but a header has its own rules: whatever is not printable ASCII, a blank or `%` is
+//! percent-encoded, so that no subject can start a second header, and no two subjects look the same.
+//!
+//! This module refuses to pass on anything that was not in a verified token.
+
+use std::fmt::Write;
+
+use crate::claims::Claims;
+
+/// A reserved name may have at most this many hyphens: each of them doubles the number of spellings to remove.
+pub const MAX_HYPHENS: usize = 4;
+
+/// Which facts go into which headers. Names are in lower case and distinct in all their spellings.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct IdentityHeaders {
+    /// For `sub`.
+    pub subject: Option<String>,
+    /// For `iss`.
+    pub issuer: Option<String>,
+    /// For `client_id`, else `azp`.
+    pub client_id: Option<String>,
+    /// For `scope`.
+    pub scope: Option<String>,
+    /// For the `sub` of the present actor (RFC 8693 §4.1).
+    pub actor: Option<String>,
+}
+
+/// A verified caller.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity {
+    issuer: String,
+    subject: String,
+    headers: Vec<(String, String)>,
+}
+
+impl IdentityHeaders {
+    /// Whether a client must not send the header `name`.
+    #[must_use]
+    pub fn reserve(&self, name: &[u8]) -> bool {
+        self.names().any(|reserved| {
+            reserved.len() == name.len()
+                && reserved.bytes().zip(name).all(|(reserved, byte)| {
+                    reserved == byte.to_ascii_lowercase() || (reserved == b'-' && *byte == b'_')
+                })
+        })
+    }
+
+    /// All spellings of all reserved names, in lower case: for hosts that can only remove a header by its name.
+    #[must_use]
+    pub fn spellings(&self) -> Vec<String> {
+        let mut spellings = Vec::new();
+        for name in self.names() {
+            let mut parts = name.split('-');
+            let mut variants = vec![parts.next().unwrap_or_default().to_owned()];
+            for part in parts {
+                let longer =
+                    |separator| variants.iter().map(move |v| format!("{v}{separator}{part}"));
+                variants = longer('-').chain(longer('_')).collect();
+            }
+            spellings.extend(variants);
+        }
+        spellings
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let Self { subject, issuer, client_id, scope, actor } = self;
+        [subject, issuer, client_id, scope, actor].into_iter().filter_map(Option::as_deref)
+    }
+}
+
+impl Identity {
+    /// Who `claims`, which were verified, speak of; `subject` is their `sub`.
+    pub fn new(claims: &Claims<'_>, subject: &str, names: &IdentityHeaders) -> Self {
+        let scope = (!claims.scope.is_empty()).then(|| {
+            claims.scope.iter().map(|scope| header_value(scope)).collect::<Vec<_>>().join(" ")
+        });
+        let values = [
+            (&names.subject, Some(header_value(subject))),
+            (&names.issuer, Some(header_value(claims.iss))),
+            (&names.client_id, claims.client_id.or(claims.azp).map(header_value)),
+            (&names.scope, scope),
+            (&names.actor, claims.act.first().map(|actor| header_value(actor.sub))),
+        ];
+        let headers =
+            values.into_iter().filter_map(|(name, value)| Some((name.clone()?, value?))).collect();
+        Self { issuer: claims.iss.to_owned(), subject: subject.to_owned(), headers }
+    }
+
+    /// Names and values, to be set on the request.
+    #[must_use]
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    /// `sub`, as it was written.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// `iss`, as it was written.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// About how much memory it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| {
+            name.len().saturating_add(value.len()).saturating_add(size_of::<(String, String)>())
+        });
+        headers
+            .fold(size_of::<Self>(), usize::saturating_add)
+            .saturating_add(self.issuer.len())
+            .saturating_add(self.subject.len())
+    }
+}
+
+/// `text` with everything percent-encoded that a header cannot carry unchanged.
+fn header_value(text: &str) -> String {
+    let mut value = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            value.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(value, "%{byte:02X}");
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::json::{self, Limits};
+
+    fn names() -> IdentityHeaders {
+        let name = |name: &str| Some(format!("x-rescind-{name}"));
+        IdentityHeaders {
+            subject: name("subject"),
+            issuer: name("issuer"),
+            client_id: name("client"),
+            scope: name("scope"),
+            actor: name("actor"),
+        }
+    }
+
+    fn headers(payload: &str) -> Vec<(String, String)> {
+        let value = json::parse(payload.as_bytes(), &Limits::TOKEN).unwrap();
+        let claims = Claims::parse(&value).unwrap();
+        Identity::new(&claims, claims.sub.unwrap(), &names()).headers
+    }
+
+    #[test]
+    fn every_spelling_of_a_reserved_name_is_reserved() {
+        for name in
+            ["x-rescind-subject", "X-Rescind-Subject", "x_rescind_subject", "X-rescind_ACTOR"]
+        {
+            assert!(names().reserve(name.as_bytes()), "{name}");
+        }
+        for name in ["", "x-rescind", "x-rescind-subjec", "x-rescind-subject2", "x.rescind.subject"]
+        {
+            assert!(!names().reserve(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn spellings_are_complete_and_all_reserved() {
+        let spellings = names().spellings();
+        assert_eq!(spellings.len(), 5 * 4);
+        assert!(spellings.iter().all(|name| names().reserve(name.as_bytes())));
+        for name in ["x-rescind-scope", "x_rescind-scope", "x-rescind_scope", "x_rescind_scope"] {
+            assert!(spellings.iter().any(|spelling| spelling == name), "{name}");
+        }
+        assert!(IdentityHeaders::default().spellings().is_empty());
+    }
+
+    #[test]
+    fn what_the_token_says_goes_into_the_configured_headers() {
+        let payload = r#"{"iss":"https://idp","sub":"alice","client_id":"app","azp":"other",
+            "scope":"read write","act":{"sub":"agent-7","act":{"sub":"agent-1"}}}"#;
+        let pairs = headers(payload);
+        let expected = [
+            ("x-rescind-subject", "alice"),
+            ("x-rescind-issuer", "https://idp"),
+            ("x-rescind-client", "app"),
+            ("x-rescind-scope", "read write"),
+            ("x-rescind-actor", "agent-7"),
+        ];
+        assert_eq!(pairs, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn what_the_token_does_not_say_is_not_sent() {
+        let names: Vec<String> =
+            headers(r#"{"iss":"i","sub":"s"}"#).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["x-rescind-subject", "x-rescind-issuer"]);
+    }
+
+    #[test]
+    fn no_value_can_leave_its_header_or_look_like_another() {
+        for (subject, value) in [
+            ("alice\\r\\nx-admin: 1", "alice%0D%0Ax-admin:%201"),
+            ("alice\\u0000", "alice%00"),
+            (" alice", "%20alice"),
+            ("alice%20", "alice%2520"),
+            ("zo\u{eb}", "zo%C3%AB"),
+            ("auth0|5f7", "auth0|5f7"),
+        ] {
+            let payload = format!(r#"{{"iss":"i","sub":"{subject}"}}"#);
+            assert_eq!(headers(&payload).first().unwrap().1, value, "{subject}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What a request has to bring, by its method, host and path. The first route that matches decides; without a match
+//! a valid token is required and nothing more.
+//!
+//! Matching is made to be predictable under attack rather than expressive: exact paths and prefixes that end at a
+//! segment's end, no patterns. A request whose path is read in several ways ([`crate::request::path`]) must find the
+//! same route in all of them, else it is refused. `HEAD` counts as `GET` (RFC 9110 §9.3.2: the same, without a
+//! body). A trailing slash makes no difference to an exact path, because to most services it makes none.
+//!
+//! What this module refuses to do: let a configuration be bypassed by how a path is spelled. Paths are checked only
+//! where they matter; a configuration without a route that names a path lets every spelling pass.
+
+use crate::request::RequestView;
+use crate::request::path::{self, PathProblem, Readings};
+
+/// The routes of a configuration, in its order.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Routes {
+    routes: Vec<Route>,
+    default: Access,
+    by_path: bool,
+    by_host: bool,
+}
+
+/// One route: what it matches, and what it asks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Route {
+    /// Which paths; always one of the three.
+    pub path: PathMatch,
+    /// Which methods; empty for all.
+    pub methods: Vec<String>,
+    /// Which hosts; empty for all.
+    pub hosts: Vec<HostMatch>,
+    /// What is asked for.
+    pub access: Access,
+}
+
+/// What a request needs to pass.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Access {
+    /// Nothing: credentials are neither asked for nor looked at.
+    Public,
+    /// A valid token with all of these scopes.
+    Token {
+        /// Distinct, in the order of the configuration; may be empty.
+        scopes: Vec<String>,
+    },
+}
+
+/// Which paths a route matches.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum PathMatch {
+    /// All.
+    Any,
+    /// This one, with or without a slash at its end.
+    Exact(PathPattern),
+    /// This one and those below it.
+    Prefix(PathPattern),
+}
+
+/// A path of the configuration, in the two forms that requests are compared in; without a slash at its end.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PathPattern {
+    decoded: Vec<u8>,
+    normal: Vec<u8>,
+}
+
+/// Which host a route matches: a name in lower case, or all names below a domain.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum HostMatch {
+    /// This name.
+    Name(String),
+    /// Names that end in this, which starts with a dot: `*.example.com`.
+    Below(String),
+}
+
+/// Why no route could be chosen.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum RouteError {
+    /// The path is spelled so that servers differ about it.
+    #[error("path is ambiguous: {problem}")]
+    AmbiguousPath {
+        /// How.
+        problem: PathProblem,
+    },
+    /// The path's readings lead to different routes.
+    #[error(
+        "path is ambiguous: with its escapes or parameters read otherwise it leads to another route"
+    )]
+    AmbiguousRoute,
+    /// The host has bytes that no host name has, and routes depend on it.
+    #[error("host is ambiguous: byte 0x{byte:02x} may not be in a host name")]
+    AmbiguousHost {
+        /// The first such byte.
+        byte: u8,
+    },
+}
+
+impl Routes {
+    /// The routes in the order they are tried.
+    #[must_use]
+    pub fn new(routes: Vec<Route>) -> Self {
+        let by_path = routes.iter().any(|route| route.path != PathMatch::Any);
+        let by_host = routes.iter().any(|route| !route.hosts.is_empty());
+        Self { routes, default: Access::Token { scopes: Vec::new() }, by_path, by_host }
+    }
+
+    /// What `request` needs.
+    pub fn select(&self, request: &RequestView<'_>) -> Result<&Access, RouteError> {
+        let host = if self.by_host { host_name(request.host)? } else { String::new() };
+        let candidate = |route: &&Route| {
+            route.allows_method(request.method)
+                && (route.hosts.is_empty()
+                    || route.hosts.iter().any(|wanted| wanted.matches(&host)))
+        };
+        let candidates = || self.routes.iter().filter(candidate);
+        if !self.by_path {
+            return Ok(candidates().next().map_or(&self.default, |route| &route.access));
+        }
+        let readings = path::readings(request.path_without_query())
+            .map_err(|problem| RouteError::AmbiguousPath { problem })?;
+        let Readings { normal, decoded, bare } = readings;
+        let route_of = |path: &[u8], form: fn(&PathPattern) -> &[u8]| {
+            candidates().position(|route| route.path.matches(path, form))
+        };
+        let chosen = route_of(&normal, PathPattern::normal);
+        let agree = [decoded, bare]
+            .into_iter()
+            .flatten()
+            .all(|path| route_of(&path, PathPattern::decoded) == chosen);
+        if !agree {
+            return Err(RouteError::AmbiguousRoute);
+        }
+        let route = chosen.and_then(|position| candidates().nth(position));
+        Ok(route.map_or(&self.default, |route| &route.access))
+    }
+}
+
+impl Route {
+    fn allows_method(&self, method: &[u8]) -> bool {
+        let method = if method == b"HEAD" { b"GET" } else { method };
+        self.methods.is_empty()
+            || self.methods.iter().any(|allowed| {
+                let allowed = if allowed == "HEAD" { "GET" } else { allowed.as_str() };
+                allowed.as_bytes() == method
+            })
+    }
+}
+
+impl PathMatch {
+    fn matches(&self, path: &[u8], form: fn(&PathPattern) -> &[u8]) -> bool {
+        let rest = |pattern| path.strip_prefix(form(pattern));
+        match self {
+            Self::Any => true,
+            Self::Exact(pattern) => matches!(rest(pattern), Some(b"" | b"/")),
+            Self::Prefix(pattern) => matches!(rest(pattern), Some([] | [b'/', ..])),
+        }
+    }
+}
+
+impl PathPattern {
+    /// The pattern for a path that is written decoded and starts with a slash.
+    pub fn new(path: &str) -> Result<Self, PathProblem> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let normal = path::escaped(path);
+        if !path.is_empty() {
+            path::readings(&normal)?;
+        }
+        Ok(Self { decoded: path.as_bytes().to_vec(), normal })
+    }
+
+    fn normal(&self) -> &[u8] {
+        &self.normal
+    }
+
+    fn decoded(&self) -> &[u8] {
+        &self.decoded
+    }
+}
+
+impl HostMatch {
+    fn matches(&self, host: &str) -> bool {
+        match self {
+            Self::Name(name) => host == name,
+            Self::Below(suffix) => host.len() > suffix.len() && host.ends_with(suffix.as_str()),
+        }
+    }
+}
+
+/// The host in lower case, without port and without the root's dot.
+fn host_name(host: &[u8]) -> Result<String, RouteError> {
+    let is_host_byte = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']')
+    };
+    if let Some(byte) = host.iter().find(|byte| !is_host_byte(byte)) {
+        return Err(RouteError::AmbiguousHost { byte: *byte });
+    }
+    let text = String::from_utf8_lossy(host).to_ascii_lowercase();
+    let name = match text.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => text.as_str(),
+    };
+    Ok(name.strip_suffix('.').unwrap_or(name).to_owned())
+}
+
+#[cfg(test)]
+mod tests;

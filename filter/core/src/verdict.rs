@@ -1,0 +1,524 @@
+//! What the gate can answer: a [`Permit`] or a [`Denial`], and what each means to a client, an operator and a metric.
+//!
+//! Three readers, three texts, all here. **Operators** read [`Denial`]'s `Display`: which facts were compared.
+//! **Clients** read status, challenge and body (RFC 6750 §3, specs A.10): the same for every invalid token, so that
+//! nobody can find out by trying whether a token is forged, expired or revoked. **Metrics** count
+//! [`Denial::reason`].
+//!
+//! | The request | Status | Challenge |
+//! |---|---|---|
+//! | brings no Bearer token | 401 | `Bearer` without error |
+//! | brings it wrongly, or more than one | 400 | `invalid_request` |
+//! | brings one that is not valid, for whatever reason | 401 | `invalid_token` |
+//! | brings a valid one that does not suffice | 403 | `insufficient_scope` |
+//! | cannot be routed without a guess | 400 | none |
+//! | cannot be judged now | 503 and `Retry-After` | none |
+//!
+//! This module refuses to make permits: only [`crate::gate::Gate::decide`] can. Nothing in a denial repeats more of
+//! a token than its issuer's name, key identifier and times.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::claims::ClaimsError;
+use crate::config::Challenge;
+use crate::credential::CredentialError;
+use crate::identity::Identity;
+use crate::json::JsonError;
+use crate::jws::{Algorithm, JwsError};
+use crate::record::SignalId;
+use crate::route::RouteError;
+use crate::time::UnixTime;
+
+#[cfg(test)]
+mod tests;
+
+/// After how long a client may try again while the gate waits for its companion or a key set: both are asked
+/// again within a second or two.
+const RETRY_AFTER_SECS: u32 = 2;
+
+/// Proof that a request passed every check. Only [`crate::gate::Gate::decide`] can make one.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    pub(crate) identity: Option<Rc<Identity>>,
+    pub(crate) stale: bool,
+}
+
+impl Permit {
+    /// The headers to set on the request, after those of [`crate::identity::IdentityHeaders`] were removed from it.
+    #[must_use]
+    pub fn headers(&self) -> &[(String, String)] {
+        self.identity.as_deref().map_or(&[], Identity::headers)
+    }
+
+    /// Who calls, as `sub`; nobody on a public route.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.identity.as_deref().map(Identity::subject)
+    }
+
+    /// Who says so, as `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.identity.as_deref().map(Identity::issuer)
+    }
+
+    /// Whether it was given on a state older than `max_staleness`, because the configuration says `on_stale: allow`.
+    #[must_use]
+    pub const fn is_stale(&self) -> bool {
+        self.stale
+    }
+}
+
+/// Why a request does not pass, with the facts that were compared.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Denial {
+    /// The gateway has no valid configuration.
+    #[error("the filter has no valid configuration")]
+    NotConfigured,
+    /// The host did not show the request.
+    #[error("the host did not show {what} (status {status})")]
+    Unreadable {
+        /// What was asked for.
+        what: &'static str,
+        /// The Proxy-Wasm status the host returned.
+        status: u32,
+    },
+    /// No route can be chosen without a guess.
+    #[error("{0}")]
+    Route(#[from] RouteError),
+    /// No token, or not in the one way that is accepted.
+    #[error("{error}")]
+    Credential {
+        /// What is wrong.
+        error: CredentialError,
+        /// What the route asks for; part of the challenge.
+        scopes: Vec<String>,
+    },
+    /// Not a well-formed JWS.
+    #[error("{0}")]
+    MalformedToken(JwsError),
+    /// The payload is not strict JSON.
+    #[error("payload: {0}")]
+    MalformedPayload(JsonError),
+    /// Claims of the wrong type or size.
+    #[error("{0}")]
+    MalformedClaims(ClaimsError),
+    /// An issuer that the configuration does not name.
+    #[error("issuer `{issuer}` is not configured")]
+    UnknownIssuer {
+        /// What `iss` says, shortened; empty if it is no string.
+        issuer: String,
+    },
+    /// Not an access token.
+    #[error("typ is {}, issuer `{issuer}` accepts {accepted}", Quoted(.typ.as_deref()))]
+    WrongType {
+        /// What the header says, shortened.
+        typ: Option<String>,
+        /// The token's issuer.
+        issuer: String,
+        /// The types that its configuration accepts.
+        accepted: String,
+    },
+    /// A security event token (RFC 8417), which must never pass as an access token.
+    #[error("a security event token is no access token")]
+    SecurityEventToken,
+    /// An algorithm that the issuer's configuration does not name.
+    #[error("algorithm {algorithm} is not allowed for issuer `{issuer}`")]
+    AlgorithmNotAllowed {
+        /// What the header says.
+        algorithm: Algorithm,
+        /// The token's issuer.
+        issuer: String,
+    },
+    /// None of the issuer's keys fits.
+    #[error("issuer `{issuer}` has no key {} for {algorithm}", Quoted(.kid.as_deref()))]
+    UnknownKey {
+        /// The token's issuer.
+        issuer: String,
+        /// The key that the header names, shortened.
+        kid: Option<String>,
+        /// The algorithm that the header names.
+        algorithm: Algorithm,
+    },
+    /// A signature that none of the keys made.
+    #[error("bad {algorithm} signature, key {} of issuer `{issuer}`", Quoted(.kid.as_deref()))]
+    BadSignature {
+        /// The token's issuer.
+        issuer: String,
+        /// The key that the header names, shortened.
+        kid: Option<String>,
+        /// The algorithm that the header names.
+        algorithm: Algorithm,
+    },
+    /// A claim that must be there is not.
+    #[error("claim `{claim}` is missing")]
+    MissingClaim {
+        /// Its name.
+        claim: &'static str,
+    },
+    /// Made for somebody else.
+    #[error("audience is `{audience}`, expected one of `{expected}`")]
+    WrongAudience {
+        /// What `aud` says, shortened.
+        audience: String,
+        /// What the issuer's configuration names.
+        expected: String,
+    },
+    /// The token's lifetime is over.
+    #[error("token expired at {exp}, now {now}, leeway {}s", .leeway.as_secs())]
+    Expired {
+        /// What `exp` says.
+        exp: UnixTime,
+        /// The time of the check.
+        now: UnixTime,
+        /// What the configuration adds.
+        leeway: Duration,
+    },
+    /// The token's lifetime has not begun.
+    #[error("token is valid from {nbf} on, now {now}, leeway {}s", .leeway.as_secs())]
+    NotYetValid {
+        /// What `nbf` says.
+        nbf: UnixTime,
+        /// The time of the check.
+        now: UnixTime,
+        /// What the configuration adds.
+        leeway: Duration,
+    },
+    /// The token comes from the future.
+    #[error("token was issued at {iat}, now {now}, leeway {}s", .leeway.as_secs())]
+    IssuedInTheFuture {
+        /// What `iat` says.
+        iat: UnixTime,
+        /// The time of the check.
+        now: UnixTime,
+        /// What the configuration adds.
+        leeway: Duration,
+    },
+    /// The token lives longer than revocations are remembered.
+    #[error("token lives {}s, at most {}s are allowed", .lifetime.as_secs(), .limit.as_secs())]
+    LifetimeTooLong {
+        /// From `iat` to `exp`.
+        lifetime: Duration,
+        /// `max_token_lifetime_secs` of its issuer.
+        limit: Duration,
+    },
+    /// The token is older than the companion remembers revocations.
+    #[error("token was issued at {iat}, now {now}, revocations are kept for {}s", .retention.as_secs())]
+    OlderThanRetention {
+        /// What `iat` says, or what is assumed for it.
+        iat: UnixTime,
+        /// The time of the check.
+        now: UnixTime,
+        /// What the feed promises.
+        retention: Duration,
+    },
+    /// The token is bound to a key that its presenter has not proved to have.
+    #[error("token is bound to a key (`cnf`) and was presented as a bearer token")]
+    SenderConstrained,
+    /// The token names more subjects than are looked up.
+    #[error("token names {count} subjects, at most {limit} are looked up")]
+    TooManySubjects {
+        /// How many.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A signal reached its subject after it was issued.
+    #[error("revoked by signal {signal} ({event}) as of {at}, token issued at {}", Issued(*.issued_at))]
+    Revoked {
+        /// The signal.
+        signal: SignalId,
+        /// The event's name.
+        event: &'static str,
+        /// When it happened.
+        at: UnixTime,
+        /// What `iat` says.
+        issued_at: Option<UnixTime>,
+    },
+    /// Its subject is disabled, whenever the token was issued.
+    #[error("disabled by signal {signal} ({event}) as of {at}")]
+    Disabled {
+        /// The signal.
+        signal: SignalId,
+        /// The event's name.
+        event: &'static str,
+        /// When it happened.
+        at: UnixTime,
+    },
+    /// A valid token that does not allow this.
+    #[error("scope `{}` is missing, the route asks for `{}`", .missing, .required.join(" "))]
+    InsufficientScope {
+        /// All that the route asks for.
+        required: Vec<String>,
+        /// The first that the token lacks.
+        missing: String,
+    },
+    /// No key set of the issuer has been fetched yet.
+    #[error("the keys of issuer `{issuer}` have not been fetched yet")]
+    KeysNotReady {
+        /// The token's issuer.
+        issuer: String,
+    },
+    /// The companion was never heard from.
+    #[error("the state table has never been synchronized")]
+    NeverSynchronized,
+    /// The companion was not heard from for too long.
+    #[error("the state is from {fresh_at}, now {now}, at most {}s are allowed", .limit.as_secs())]
+    Stale {
+        /// The time of the last page.
+        fresh_at: UnixTime,
+        /// The time of the check.
+        now: UnixTime,
+        /// `max_staleness_secs`.
+        limit: Duration,
+    },
+    /// The state table cannot be read.
+    #[error("the state table cannot be read: {0}")]
+    TableUnavailable(String),
+}
+
+/// What a client is told; all it is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Class {
+    NoCredentials,
+    InvalidRequest,
+    InvalidToken,
+    InsufficientScope,
+    NoSingleReading,
+    NotNow,
+}
+
+/// An answer, ready to send.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// The gRPC status that says the same.
+    pub grpc_status: u32,
+    /// Names in lower case, and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON.
+    pub body: &'static str,
+}
+
+impl Denial {
+    /// The value of the `reason` metric. Part of the interface: renaming one is breaking.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NotConfigured => "not_configured",
+            Self::Unreadable { .. } => "unreadable_request",
+            Self::Route(RouteError::AmbiguousPath { .. } | RouteError::AmbiguousRoute) => {
+                "ambiguous_path"
+            }
+            Self::Route(RouteError::AmbiguousHost { .. }) => "ambiguous_host",
+            Self::Credential { error, .. } => match error {
+                CredentialError::Absent => "no_credentials",
+                CredentialError::UnsupportedScheme { .. } => "unsupported_scheme",
+                CredentialError::Multiple => "multiple_credentials",
+                CredentialError::InQuery => "token_in_query",
+                CredentialError::NoToken
+                | CredentialError::Blanks
+                | CredentialError::ForbiddenByte { .. } => "malformed_credentials",
+            },
+            Self::MalformedToken(_) => "malformed_token",
+            Self::MalformedPayload(_) => "malformed_payload",
+            Self::MalformedClaims(_) => "malformed_claims",
+            Self::UnknownIssuer { .. } => "unknown_issuer",
+            Self::WrongType { .. } => "wrong_type",
+            Self::SecurityEventToken => "security_event_token",
+            Self::AlgorithmNotAllowed { .. } => "algorithm_not_allowed",
+            Self::UnknownKey { .. } => "unknown_key",
+            Self::BadSignature { .. } => "bad_signature",
+            Self::MissingClaim { .. } => "missing_claim",
+            Self::WrongAudience { .. } => "wrong_audience",
+            Self::Expired { .. } => "expired",
+            Self::NotYetValid { .. } => "not_yet_valid",
+            Self::IssuedInTheFuture { .. } => "issued_in_the_future",
+            Self::LifetimeTooLong { .. } => "lifetime_too_long",
+            Self::OlderThanRetention { .. } => "older_than_retention",
+            Self::SenderConstrained => "sender_constrained",
+            Self::TooManySubjects { .. } => "too_many_subjects",
+            Self::Revoked { .. } => "revoked",
+            Self::Disabled { .. } => "disabled",
+            Self::InsufficientScope { .. } => "insufficient_scope",
+            Self::KeysNotReady { .. } => "keys_not_ready",
+            Self::NeverSynchronized => "never_synchronized",
+            Self::Stale { .. } => "stale",
+            Self::TableUnavailable(_) => "table_unavailable",
+        }
+    }
+
+    /// The signal that the request was refused for, if one was: the thread from a refusal to its cause.
+    #[must_use]
+    pub const fn signal(&self) -> Option<SignalId> {
+        match self {
+            Self::Revoked { signal, .. } | Self::Disabled { signal, .. } => Some(*signal),
+            _ => None,
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self.class() {
+            Class::InvalidRequest | Class::NoSingleReading => 400,
+            Class::NoCredentials | Class::InvalidToken => 401,
+            Class::InsufficientScope => 403,
+            Class::NotNow => 503,
+        }
+    }
+
+    /// The gRPC status: `INVALID_ARGUMENT`, `UNAUTHENTICATED`, `PERMISSION_DENIED` or `UNAVAILABLE`.
+    #[must_use]
+    pub const fn grpc_status(&self) -> u32 {
+        match self.class() {
+            Class::InvalidRequest | Class::NoSingleReading => 3,
+            Class::NoCredentials | Class::InvalidToken => 16,
+            Class::InsufficientScope => 7,
+            Class::NotNow => 14,
+        }
+    }
+
+    /// The body: one for each class, so that it tells nothing about the token.
+    #[must_use]
+    pub const fn body(&self) -> &'static str {
+        match self.class() {
+            Class::NoCredentials => r#"{"error":"unauthorized"}"#,
+            Class::InvalidRequest | Class::NoSingleReading => r#"{"error":"invalid_request"}"#,
+            Class::InvalidToken => r#"{"error":"invalid_token"}"#,
+            Class::InsufficientScope => r#"{"error":"insufficient_scope"}"#,
+            Class::NotNow => r#"{"error":"temporarily_unavailable"}"#,
+        }
+    }
+
+    /// How many seconds a client should wait before it tries again, if that can help.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<u32> {
+        match self.class() {
+            Class::NotNow => Some(RETRY_AFTER_SECS),
+            _ => None,
+        }
+    }
+
+    /// The value of `WWW-Authenticate`, where a token could help.
+    #[must_use]
+    pub fn challenge(&self, with: &Challenge) -> Option<String> {
+        let (error, description, scopes): (_, _, &[String]) = match (self.class(), self) {
+            (Class::NoSingleReading | Class::NotNow, _) => return None,
+            // Without credentials there is no error (RFC 6750 §3.1), but the scopes help to get the right token.
+            (Class::NoCredentials, Self::Credential { scopes, .. }) => ("", "", scopes),
+            (Class::NoCredentials, _) => ("", "", &[]),
+            (Class::InvalidRequest, _) => {
+                ("invalid_request", "send one access token, in the Authorization header", &[])
+            }
+            (Class::InvalidToken, _) => ("invalid_token", "the access token is not valid", &[]),
+            (Class::InsufficientScope, Self::InsufficientScope { required, .. }) => {
+                ("insufficient_scope", "the access token lacks a scope", required)
+            }
+            (Class::InsufficientScope, _) => ("insufficient_scope", "", &[]),
+        };
+        let scopes = scopes.join(" ");
+        let parameters = [
+            ("realm", with.realm.as_str()),
+            ("error", error),
+            ("error_description", description),
+            ("scope", scopes.as_str()),
+            ("resource_metadata", with.resource_metadata.as_str()),
+        ];
+        let parameters: Vec<String> = parameters
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}=\"{value}\""))
+            .collect();
+        Some(match parameters.as_slice() {
+            [] => "Bearer".to_owned(),
+            parameters => format!("Bearer {}", parameters.join(", ")),
+        })
+    }
+
+    /// The whole answer.
+    #[must_use]
+    pub fn response(&self, with: &Challenge) -> Response {
+        let mut headers = vec![("content-type", "application/json".to_owned())];
+        // What was refused once may pass a moment later, and the other way round.
+        headers.push(("cache-control", "no-store".to_owned()));
+        headers.extend(self.challenge(with).map(|challenge| ("www-authenticate", challenge)));
+        headers.extend(self.retry_after().map(|seconds| ("retry-after", seconds.to_string())));
+        Response {
+            status: self.status(),
+            grpc_status: self.grpc_status(),
+            headers,
+            body: self.body(),
+        }
+    }
+
+    const fn class(&self) -> Class {
+        match self {
+            Self::Credential { error, .. } => match error {
+                CredentialError::Absent | CredentialError::UnsupportedScheme { .. } => {
+                    Class::NoCredentials
+                }
+                CredentialError::Multiple
+                | CredentialError::InQuery
+                | CredentialError::NoToken
+                | CredentialError::Blanks
+                | CredentialError::ForbiddenByte { .. } => Class::InvalidRequest,
+            },
+            Self::MalformedToken(_)
+            | Self::MalformedPayload(_)
+            | Self::MalformedClaims(_)
+            | Self::UnknownIssuer { .. }
+            | Self::WrongType { .. }
+            | Self::SecurityEventToken
+            | Self::AlgorithmNotAllowed { .. }
+            | Self::UnknownKey { .. }
+            | Self::BadSignature { .. }
+            | Self::MissingClaim { .. }
+            | Self::WrongAudience { .. }
+            | Self::Expired { .. }
+            | Self::NotYetValid { .. }
+            | Self::IssuedInTheFuture { .. }
+            | Self::LifetimeTooLong { .. }
+            | Self::OlderThanRetention { .. }
+            | Self::SenderConstrained
+            | Self::TooManySubjects { .. }
+            | Self::Revoked { .. }
+            | Self::Disabled { .. } => Class::InvalidToken,
+            Self::InsufficientScope { .. } => Class::InsufficientScope,
+            Self::Route(_) => Class::NoSingleReading,
+            Self::NotConfigured
+            | Self::Unreadable { .. }
+            | Self::KeysNotReady { .. }
+            | Self::NeverSynchronized
+            | Self::Stale { .. }
+            | Self::TableUnavailable(_) => Class::NotNow,
+        }
+    }
+}
+
+/// A header member as a message shows it.
+struct Quoted<'a>(Option<&'a str>);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(text) => write!(f, "`{text}`"),
+            None => f.write_str("absent"),
+        }
+    }
+}
+
+/// `iat` as a message shows it.
+struct Issued(Option<UnixTime>);
+
+impl fmt::Display for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(at) => at.fmt(f),
+            None => f.write_str("an unknown time"),
+        }
+    }
+}
