@@ -6,6 +6,7 @@ pub mod claims;
 pub mod config;
 pub mod credential;
 pub mod crypto;
+pub mod feed;
 pub mod identity;
 pub mod json;
 pub mod jwk;

@@ -26,22 +26,66 @@ pub struct SignalId(pub [u8; 16]);
 
 /// What a fact is about. The number is its form in pages and in the feed.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-#[repr(u8)]
 pub enum FactKind {
     /// Tokens issued at or before the fact's time are refused. No value.
-    RevokedBefore = 1,
+    RevokedBefore,
     /// Refused whatever the token's age while [`FactValue::Set`]; lifted by [`FactValue::Unset`].
-    Disabled = 2,
+    Disabled,
 }
 
 /// The value of a fact. The order is part of the merge rule: at the same second the greater one wins.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-#[repr(u8)]
 pub enum FactValue {
     /// The state is lifted.
-    Unset = 0,
+    Unset,
     /// The state holds.
-    Set = 1,
+    Set,
+}
+
+impl FactKind {
+    /// The number that stands for it in pages and in the feed.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::RevokedBefore => 1,
+            Self::Disabled => 2,
+        }
+    }
+
+    /// The kind that `code` stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::RevokedBefore),
+            2 => Some(Self::Disabled),
+            _ => None,
+        }
+    }
+
+    /// Its name in logs, metrics and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RevokedBefore => "revoked_before",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl FactValue {
+    /// The number that stands for it in pages and in the feed.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Unset => 0,
+            Self::Set => 1,
+        }
+    }
+
+    /// The value that `code` stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Unset),
+            1 => Some(Self::Set),
+            _ => None,
+        }
+    }
 }
 
 /// One fact, with its cause.
