@@ -175,7 +175,16 @@ impl fmt::Debug for Claims<'_> {
 
 /// A claim that must be a string with something in it, if it is there.
 fn text<'a>(object: &'a Object<'a>, claim: &'static str) -> Result<Option<&'a str>, ClaimsError> {
-    object.get(claim).map(|value| non_empty(value, claim)).transpose()
+    member(object, claim, claim)
+}
+
+/// The same inside another claim; `claim` is its full name.
+fn member<'a>(
+    object: &'a Object<'a>,
+    name: &str,
+    claim: &'static str,
+) -> Result<Option<&'a str>, ClaimsError> {
+    object.get(name).map(|value| non_empty(value, claim)).transpose()
 }
 
 fn non_empty<'a>(value: &'a Value<'a>, claim: &'static str) -> Result<&'a str, ClaimsError> {
@@ -219,8 +228,9 @@ fn actors<'a>(object: &'a Object<'a>) -> Result<Vec<Actor<'a>>, ClaimsError> {
             return Err(ClaimsError::TooManyActors);
         }
         // An actor without a name could never be revoked.
-        let sub = text(actor, "sub")?.ok_or(ClaimsError::Missing { claim: "act.sub" })?;
-        actors.push(Actor { iss: text(actor, "iss")?, sub });
+        let sub =
+            member(actor, "sub", "act.sub")?.ok_or(ClaimsError::Missing { claim: "act.sub" })?;
+        actors.push(Actor { iss: member(actor, "iss", "act.iss")?, sub });
         next = actor.get("act");
     }
     Ok(actors)
@@ -229,7 +239,7 @@ fn actors<'a>(object: &'a Object<'a>) -> Result<Vec<Actor<'a>>, ClaimsError> {
 fn confirmation<'a>(object: &'a Object<'a>) -> Result<Option<Confirmation<'a>>, ClaimsError> {
     match object.get("cnf") {
         None => Ok(None),
-        Some(Value::Object(cnf)) => Ok(Some(Confirmation { jkt: text(cnf, "jkt")? })),
+        Some(Value::Object(cnf)) => Ok(Some(Confirmation { jkt: member(cnf, "jkt", "cnf.jkt")? })),
         Some(other) => {
             Err(ClaimsError::WrongType { claim: "cnf", expected: "an object", kind: other.kind() })
         }
