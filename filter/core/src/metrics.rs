@@ -182,3 +182,56 @@ pub fn reference() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_can_be_prometheus_names() {
+        let mut names: Vec<&str> = TABLE.iter().map(|metric| metric.name).collect();
+        for name in &names {
+            let is_good = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+            assert!(name.starts_with("rescind_") && name.bytes().all(is_good), "{name}");
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), TABLE.len());
+    }
+
+    #[test]
+    fn every_id_names_its_row() {
+        for (index, id) in IDS.iter().enumerate() {
+            assert_eq!(id.index(), index);
+        }
+        let row = TABLE.get(Id::TokenCacheHits.index()).unwrap();
+        assert_eq!((row.name, row.kind), ("rescind_token_cache_hits", Kind::Counter));
+    }
+
+    #[test]
+    fn counts_are_handed_out_once() {
+        let mut counters = Counters::new();
+        counters.add(Id::Permitted, 2);
+        counters.deny(&Denial::NeverSynchronized);
+        counters.deny(&Denial::NeverSynchronized);
+        let drained = |counters: &mut Counters| {
+            let mut counts = Vec::new();
+            counters.drain(|index, count| counts.push((TABLE[index].name, count)));
+            counts
+        };
+        let expected = [("rescind_permitted", 2), ("rescind_denied_never_synchronized", 2)];
+        assert_eq!(drained(&mut counters), expected);
+        assert_eq!(drained(&mut counters), []);
+    }
+
+    #[test]
+    fn the_reference_has_a_row_for_each_metric() {
+        let reference = reference();
+        assert_eq!(reference.lines().count(), TABLE.len().saturating_add(2));
+        let row = "| `rescind_denied_revoked` | counter | Requests refused: a signal revoked the token. |";
+        assert!(reference.lines().any(|line| line == row), "{reference}");
+    }
+}

@@ -160,12 +160,9 @@ impl PathMatch {
 impl PathPattern {
     /// The pattern for a path that is written decoded and starts with a slash.
     pub fn new(path: &str) -> Result<Self, PathProblem> {
+        path::readings(&path::escaped(path))?;
         let path = path.strip_suffix('/').unwrap_or(path);
-        let normal = path::escaped(path);
-        if !path.is_empty() {
-            path::readings(&normal)?;
-        }
-        Ok(Self { decoded: path.as_bytes().to_vec(), normal })
+        Ok(Self { decoded: path.as_bytes().to_vec(), normal: path::escaped(path) })
     }
 
     fn normal(&self) -> &[u8] {

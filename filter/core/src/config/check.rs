@@ -233,7 +233,7 @@ impl Check {
             0 | 1 => self.wrong(
                 path,
                 "must be at least 2",
-                "the companion signs its pages once a second at most; to refuse on any doubt, set `on_stale: deny`",
+                "to refuse on any doubt, set `on_stale: deny`",
             ),
             2..=MAX_STALENESS_SECS => Some(seconds),
             _ => self.wrong(

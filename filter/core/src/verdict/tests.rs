@@ -1,1 +1,217 @@
-//! See the table in the parent.
+//! Every refusal, and what each reader of it gets.
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+use crate::json::{self, Limits};
+use crate::jws::Jws;
+use crate::metrics;
+use crate::request::path::PathProblem;
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn credential(error: CredentialError) -> Denial {
+    Denial::Credential { error, scopes: texts(&["read"]) }
+}
+
+fn at(secs: u64) -> UnixTime {
+    UnixTime::from_secs(secs)
+}
+
+/// One of each, in the order of the metrics.
+fn all() -> Vec<Denial> {
+    let issuer = || "https://idp".to_owned();
+    let kid = || Some("k1".to_owned());
+    let (now, leeway) = (at(2000), Duration::from_secs(30));
+    let (algorithm, event) = (Algorithm::Es256, "session-revoked");
+    let signal = SignalId([0xab; 16]);
+    let scheme = "Basic".to_owned();
+    vec![
+        Denial::NotConfigured,
+        Denial::Unreadable { what: "the headers", status: 2 },
+        Denial::Route(RouteError::AmbiguousPath { problem: PathProblem::DotSegment }),
+        Denial::Route(RouteError::AmbiguousHost { byte: b'@' }),
+        credential(CredentialError::Absent),
+        credential(CredentialError::UnsupportedScheme { scheme }),
+        credential(CredentialError::Multiple),
+        credential(CredentialError::InQuery),
+        credential(CredentialError::NoToken),
+        Denial::MalformedToken(Jws::parse(b"a.b", 100).unwrap_err()),
+        Denial::MalformedPayload(json::parse(b"{", &Limits::TOKEN).unwrap_err()),
+        Denial::MalformedClaims(ClaimsError::Missing { claim: "iss" }),
+        Denial::UnknownIssuer { issuer: "https://evil".to_owned() },
+        Denial::WrongType { typ: None, issuer: issuer(), accepted: "at+jwt".to_owned() },
+        Denial::SecurityEventToken,
+        Denial::AlgorithmNotAllowed { algorithm, issuer: issuer() },
+        Denial::UnknownKey { issuer: issuer(), kid: kid(), algorithm },
+        Denial::BadSignature { issuer: issuer(), kid: None, algorithm },
+        Denial::MissingClaim { claim: "exp" },
+        Denial::WrongAudience { audience: "b".to_owned(), expected: "a".to_owned() },
+        Denial::Expired { exp: at(1900), now, leeway },
+        Denial::NotYetValid { nbf: at(2100), now, leeway },
+        Denial::IssuedInTheFuture { iat: at(2100), now, leeway },
+        Denial::LifetimeTooLong {
+            lifetime: Duration::from_secs(7200),
+            limit: Duration::from_secs(3600),
+        },
+        Denial::OlderThanRetention { iat: at(100), now, retention: Duration::from_secs(600) },
+        Denial::SenderConstrained,
+        Denial::TooManySubjects { count: 33, limit: 32 },
+        Denial::Revoked { signal, event, at: at(1500), issued_at: Some(at(1400)) },
+        Denial::Disabled { signal, event: "account-disabled", at: at(1500) },
+        Denial::InsufficientScope {
+            required: texts(&["read", "write"]),
+            missing: "write".to_owned(),
+        },
+        Denial::KeysNotReady { issuer: issuer() },
+        Denial::NeverSynchronized,
+        Denial::Stale { fresh_at: at(1000), now, limit: Duration::from_secs(60) },
+        Denial::TableUnavailable("page 3 is garbled".to_owned()),
+    ]
+}
+
+fn challenge() -> Challenge {
+    let resource_metadata = "https://api/.well-known/oauth-protected-resource".to_owned();
+    Challenge { realm: "api".to_owned(), resource_metadata }
+}
+
+#[test]
+fn every_reason_is_in_the_table_of_metrics_once_and_in_its_order() {
+    let reasons: Vec<&str> = all().iter().map(Denial::reason).collect();
+    assert_eq!(reasons, metrics::REASONS);
+}
+
+#[test]
+fn operators_read_the_facts_that_were_compared() {
+    let expected = [
+        "the filter has no valid configuration",
+        "the host did not show the headers (status 2)",
+        "path is ambiguous: it has a dot segment",
+        "host is ambiguous: byte 0x40 may not be in a host name",
+        "no Authorization header",
+        "the Authorization header has the scheme `Basic`, not Bearer",
+        "more than one credential",
+        "the query has a parameter `access_token`",
+        "the Authorization header has no token",
+        "token has 2 parts, a signed token in compact form has 3",
+        "payload: not JSON at line 1, column 1",
+        "claim `iss` is missing",
+        "issuer `https://evil` is not configured",
+        "typ is absent, issuer `https://idp` accepts at+jwt",
+        "a security event token is no access token",
+        "algorithm ES256 is not allowed for issuer `https://idp`",
+        "issuer `https://idp` has no key `k1` for ES256",
+        "bad ES256 signature, key absent of issuer `https://idp`",
+        "claim `exp` is missing",
+        "audience is `b`, expected one of `a`",
+        "token expired at 1900, now 2000, leeway 30s",
+        "token is valid from 2100 on, now 2000, leeway 30s",
+        "token was issued at 2100, now 2000, leeway 30s",
+        "token lives 7200s, at most 3600s are allowed",
+        "token was issued at 100, now 2000, revocations are kept for 600s",
+        "token is bound to a key (`cnf`) and was presented as a bearer token",
+        "token names 33 subjects, at most 32 are looked up",
+        "revoked by signal abababababababababababababababab (session-revoked) as of 1500, token issued at 1400",
+        "disabled by signal abababababababababababababababab (account-disabled) as of 1500",
+        "scope `write` is missing, the route asks for `read write`",
+        "the keys of issuer `https://idp` have not been fetched yet",
+        "the state table has never been synchronized",
+        "the state is from 1000, now 2000, at most 60s are allowed",
+        "the state table cannot be read: page 3 is garbled",
+    ];
+    let shown: Vec<String> = all().iter().map(ToString::to_string).collect();
+    assert_eq!(shown, expected);
+}
+
+/// The table at the top of the module, as code.
+#[test]
+fn clients_get_one_answer_for_each_class_and_nothing_more() {
+    let metadata = r#"resource_metadata="https://api/.well-known/oauth-protected-resource""#;
+    for denial in all() {
+        let (status, grpc, challenge_expected, body, retry) = match denial.reason() {
+            "no_credentials" | "unsupported_scheme" => (
+                401,
+                16,
+                Some(format!(r#"Bearer realm="api", scope="read", {metadata}"#)),
+                r#"{"error":"unauthorized"}"#,
+                None,
+            ),
+            "multiple_credentials" | "token_in_query" | "malformed_credentials" => (
+                400,
+                3,
+                Some(format!(
+                    r#"Bearer realm="api", error="invalid_request", error_description="send one access token, in the Authorization header", {metadata}"#
+                )),
+                r#"{"error":"invalid_request"}"#,
+                None,
+            ),
+            "ambiguous_path" | "ambiguous_host" => {
+                (400, 3, None, r#"{"error":"invalid_request"}"#, None)
+            }
+            "insufficient_scope" => (
+                403,
+                7,
+                Some(format!(
+                    r#"Bearer realm="api", error="insufficient_scope", error_description="the access token lacks a scope", scope="read write", {metadata}"#
+                )),
+                r#"{"error":"insufficient_scope"}"#,
+                None,
+            ),
+            "not_configured" | "unreadable_request" | "keys_not_ready" | "never_synchronized"
+            | "stale" | "table_unavailable" => {
+                (503, 14, None, r#"{"error":"temporarily_unavailable"}"#, Some(2))
+            }
+            _ => (
+                401,
+                16,
+                Some(format!(
+                    r#"Bearer realm="api", error="invalid_token", error_description="the access token is not valid", {metadata}"#
+                )),
+                r#"{"error":"invalid_token"}"#,
+                None,
+            ),
+        };
+        let reason = denial.reason();
+        assert_eq!(denial.status(), status, "{reason}");
+        assert_eq!(denial.grpc_status(), grpc, "{reason}");
+        assert_eq!(denial.challenge(&challenge()), challenge_expected, "{reason}");
+        assert_eq!(denial.body(), body, "{reason}");
+        assert_eq!(denial.retry_after(), retry, "{reason}");
+    }
+}
+
+#[test]
+fn an_answer_has_the_challenge_or_the_time_to_wait_and_is_never_stored() {
+    let response = Denial::SecurityEventToken.response(&Challenge::default());
+    let expected = [
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+        (
+            "www-authenticate",
+            r#"Bearer error="invalid_token", error_description="the access token is not valid""#,
+        ),
+    ];
+    assert_eq!(response.headers, expected.map(|(name, value)| (name, value.to_owned())));
+    let response = Denial::NeverSynchronized.response(&challenge());
+    let expected =
+        [("content-type", "application/json"), ("cache-control", "no-store"), ("retry-after", "2")];
+    assert_eq!(response.headers, expected.map(|(name, value)| (name, value.to_owned())));
+}
+
+#[test]
+fn a_challenge_without_anything_to_say_is_the_scheme_alone() {
+    let denial = Denial::Credential { error: CredentialError::Absent, scopes: Vec::new() };
+    assert_eq!(denial.challenge(&Challenge::default()).as_deref(), Some("Bearer"));
+}
+
+#[test]
+fn only_refusals_because_of_a_signal_name_one() {
+    for denial in all() {
+        let expected =
+            matches!(denial.reason(), "revoked" | "disabled").then_some(SignalId([0xab; 16]));
+        assert_eq!(denial.signal(), expected, "{denial}");
+    }
+}
