@@ -1,4 +1,5 @@
-//! What an attacker makes of real keys: tokens minted by another implementation, then turned against us.
+//! What an attacker makes of real keys: tokens minted by another implementation, then turned
+//! against us.
 #![cfg(not(target_arch = "wasm32"))]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
