@@ -273,6 +273,8 @@ fn seconds(number: Number, rounding: Rounding) -> Option<u64> {
     let secs = match number {
         Number::Unsigned(secs) => secs,
         Number::Signed(_) => return None,
+        // Before rounding: half a second before the epoch is not zero.
+        Number::Float(secs) if secs < 0.0 => return None,
         Number::Float(secs) => whole(match rounding {
             Rounding::Down => secs.floor(),
             Rounding::Up => secs.ceil(),
@@ -289,6 +291,5 @@ fn seconds(number: Number, rounding: Rounding) -> Option<u64> {
     reason = "no other conversion from f64 exists; the range is checked first"
 )]
 fn whole(number: f64) -> Option<u64> {
-    // `-0` and what was rounded up to it count as zero, everything below does not.
     (0.0..=9_007_199_254_740_992.0).contains(&number).then_some(number as u64)
 }

@@ -7,9 +7,8 @@
 //!
 //! It refuses the JSON serializations, encrypted tokens, `none` and the HMAC algorithms (no key of
 //! ours is secret), and every critical extension (`crit`), since it implements none. Header members
-//! that carry or locate keys (`jwk`, `jku`, `x5u`,
-//! `x5c`) are not read at all: the sender of a token has no say in which key checks it (RFC 8725
-//! §3.10).
+//! that carry or locate keys (`jwk`, `jku`, `x5u`, `x5c`) are not read at all: the sender of a token
+//! has no say in which key checks it (RFC 8725 §3.10).
 
 use std::fmt;
 

@@ -157,6 +157,8 @@ fn a_time_below_zero_or_past_2_to_the_53_is_refused() {
             "-9223372036854775808",
             "-1e300",
             "-1.5",
+            "-0.5",
+            "-1e-300",
             "9007199254740993",
             "18446744073709551615",
             "18446744073709551616",
@@ -314,4 +316,48 @@ fn claims_in_a_log_name_no_person() {
         let shown = format!("{:?}", claims.unwrap());
         assert!(!shown.contains("alice") && shown.contains("\"j\""), "{shown}");
     });
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Any JSON value, not too large.
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<u64>().prop_map(Into::into),
+            any::<f64>().prop_map(Into::into),
+            ".{0,8}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+                proptest::collection::hash_map("sub|act|iss|jkt|x", inner, 0..4)
+                    .prop_map(|members| members.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_of_any_claim_is_taken_or_refused_without_panic(
+            claim in "iss|sub|aud|exp|nbf|iat|jti|scope|act|cnf|events|auth_time",
+            value in value(),
+        ) {
+            let mut payload = serde_json::json!({ "iss": "a" });
+            payload[claim.as_str()] = value;
+            let text = payload.to_string();
+            let value = json::parse(text.as_bytes(), &Limits::TOKEN).unwrap();
+            if let Ok(claims) = Claims::parse(&value) {
+                prop_assert!(!claims.iss.is_empty());
+                prop_assert!(claims.exp.is_none_or(|exp| exp.secs() <= MAX_NUMERIC_DATE));
+                prop_assert!(claims.aud.iter().all(|audience| !audience.is_empty()));
+            }
+        }
+    }
 }

@@ -1,5 +1,9 @@
-//! Checks signatures inside the module, where the host offers nothing faster: with the crates of
-//! RustCrypto.
+//! Checks signatures inside the module, where the host offers nothing faster.
+//!
+//! The crates are RustCrypto's newest line: under V8 they check RS256 in 0.22 ms, ES256 in 0.44 and
+//! EdDSA in 0.08, against 0.77, 0.71 and 0.15 of the line before and of what builds on it. ring is as
+//! fast on RSA, a little faster on ES256, and needs a C compiler for wasm. Neither precomputed tables
+//! for P-256 nor 32-bit limbs (`--cfg cpubits="32"`) make up for what they cost elsewhere.
 
 use std::fmt;
 

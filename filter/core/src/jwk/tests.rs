@@ -390,3 +390,25 @@ fn a_signature_has_the_length_of_its_key() {
         assert_eq!(key.material().signature_bytes(), length);
     }
 }
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_key_makes_a_set_panic(
+            kty in "RSA|EC|OKP|oct",
+            crv in "P-256|P-384|Ed25519|P-521",
+            x in proptest::collection::vec(any::<u8>(), 0..50),
+            y in proptest::collection::vec(any::<u8>(), 0..50),
+            n in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let [x, y, n] = [x, y, n].map(|bytes| base64url::encode(&bytes));
+            let key = json!({ "kty": kty, "crv": crv, "x": x, "y": y, "n": n, "e": x });
+            let _ = set(&[key, ed()]).map(|set| set.keys().len()).unwrap();
+        }
+    }
+}
