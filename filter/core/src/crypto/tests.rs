@@ -272,7 +272,8 @@ fn an_ed25519_signature_with_a_non_canonical_number_is_refused() {
 
 #[test]
 fn an_ed25519_key_of_small_order_signs_nothing() {
-    // With the identity as key and as nonce, and zero as number, the plain equation holds for every message.
+    // With the identity as key and as nonce, and zero as number, the plain equation holds for
+    // every message.
     let mut identity = [0; 32];
     identity[0] = 1;
     let mut signature = [0; 64];
