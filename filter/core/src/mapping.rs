@@ -1,0 +1,149 @@
+//! From a token's claims to the keys that signals can reach it by.
+//!
+//! | claim | keys |
+//! |---|---|
+//! | `sub` | `iss_sub`, `opaque`; with a colon also `uri` (and `did`, `account`) |
+//! | `act.sub`, at every depth | the same, as named by `act.iss` if it is there |
+//! | `jti` | `jwt_id` |
+//! | `sid` | `session` |
+//! | `client_id`, `azp` | `application` |
+//! | `email` | `email` |
+//!
+//! A name that is a SPIFFE ID (`sub`, `act.sub`, `client_id`, `azp`) is reached through its classes
+//! too: its trust domain and each prefix of its path. Other claims count if the issuer's
+//! configuration names them ([`Mapping`]).
+//!
+//! This runs once per new token, before anything about it is cached: one vector, and no other
+//! allocation unless a claim has to be brought into canonical form. It never leaves out a key: a
+//! token with too many is the gate's to refuse ([`MAX_TOKEN_KEYS`]), since a key that is left out is
+//! a revocation that is lost.
+
+use crate::claims::Claims;
+use crate::json::{Number, Value};
+use crate::record::SubjectHash;
+use crate::subject::{SubjectHasher, SubjectKey, SubjectKind, after_spiffe_scheme};
+
+#[cfg(test)]
+mod tests;
+
+/// Tokens with more keys than this should be refused: each costs a look-up in the table. An agent
+/// with a SPIFFE ID of four segments, its user and its client have about fifteen.
+pub const MAX_TOKEN_KEYS: usize = 32;
+
+/// Which claims name subjects, where that differs between issuers. `Default` is the table above.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Mapping {
+    /// The claim with the session; `sid` if not set.
+    pub session: Option<String>,
+    /// The claim with the device.
+    pub device: Option<String>,
+    /// The claim with the tenant.
+    pub tenant: Option<String>,
+    /// The claim with the organizational unit.
+    pub org_unit: Option<String>,
+    /// The claim with the groups.
+    pub groups: Option<String>,
+    /// The claim with the mail address; `email` if not set.
+    pub email: Option<String>,
+    /// The claim with the phone number.
+    pub phone: Option<String>,
+}
+
+/// Every key of a token; sorted, without repetition.
+#[must_use]
+pub fn token_keys(
+    claims: &Claims<'_>,
+    mapping: &Mapping,
+    hasher: &SubjectHasher,
+) -> Vec<SubjectHash> {
+    let mut keys = Keys { iss: claims.iss, hasher, hashes: Vec::with_capacity(MAX_TOKEN_KEYS) };
+    if let Some(sub) = claims.sub {
+        keys.principal(claims.iss, sub);
+    }
+    for actor in &claims.act {
+        keys.principal(actor.iss.unwrap_or(claims.iss), actor.sub);
+    }
+    if let Some(jti) = claims.jti {
+        keys.add(SubjectKind::JwtId, jti);
+    }
+    for client in [claims.client_id, claims.azp].into_iter().flatten() {
+        keys.add(SubjectKind::Application, client);
+        if after_spiffe_scheme(client).is_some() {
+            hasher.hash_uri(claims.iss, client, &mut keys.hashes);
+        }
+    }
+    let configured = [
+        (SubjectKind::Session, mapping.session.as_deref().or(Some("sid"))),
+        (SubjectKind::Email, mapping.email.as_deref().or(Some("email"))),
+        (SubjectKind::Device, mapping.device.as_deref()),
+        (SubjectKind::Tenant, mapping.tenant.as_deref()),
+        (SubjectKind::OrgUnit, mapping.org_unit.as_deref()),
+        (SubjectKind::Group, mapping.groups.as_deref()),
+        (SubjectKind::Phone, mapping.phone.as_deref()),
+    ];
+    for (kind, claim) in configured {
+        if let Some(value) = claim.and_then(|claim| claims.claim(claim)) {
+            keys.add_all(kind, value);
+        }
+    }
+    let mut hashes = keys.hashes;
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
+}
+
+struct Keys<'a> {
+    iss: &'a str,
+    hasher: &'a SubjectHasher,
+    hashes: Vec<SubjectHash>,
+}
+
+impl Keys<'_> {
+    /// The keys of a user or an agent that `issuer` names `name`.
+    fn principal(&mut self, issuer: &str, name: &str) {
+        self.add_as(SubjectKind::IssSub, issuer, name);
+        self.add_as(SubjectKind::Opaque, issuer, name);
+        if !name.contains(':') {
+            return;
+        }
+        if name.starts_with("did:") {
+            self.add_as(SubjectKind::Did, issuer, name);
+        } else if name.starts_with("acct:") {
+            self.add_as(SubjectKind::Account, issuer, name);
+        }
+        self.hasher.hash_uri(issuer, name, &mut self.hashes);
+        // A URI means the same whoever says it: whoever may speak for the token's issuer may
+        // revoke by it, also when the actor comes from another one.
+        if issuer != self.iss {
+            self.hasher.hash_uri(self.iss, name, &mut self.hashes);
+        }
+    }
+
+    fn add(&mut self, kind: SubjectKind, name: &str) {
+        self.add_as(kind, self.iss, name);
+    }
+
+    fn add_as(&mut self, kind: SubjectKind, issuer: &str, name: &str) {
+        if let Some(key) = SubjectKey::new(kind, issuer, name) {
+            self.hashes.push(self.hasher.hash(&key));
+        }
+    }
+
+    /// The names in a claim: a string, an integer (some issuers number their tenants), or an array
+    /// of these.
+    fn add_all(&mut self, kind: SubjectKind, value: &Value<'_>) {
+        match value {
+            Value::String(name) => self.add(kind, name),
+            Value::Number(Number::Unsigned(number)) => self.add(kind, &number.to_string()),
+            Value::Number(Number::Signed(number)) => self.add(kind, &number.to_string()),
+            Value::Array(values) => {
+                for value in values {
+                    if !matches!(value, Value::Array(_)) {
+                        self.add_all(kind, value);
+                    }
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(Number::Float(_)) | Value::Object(_) => {}
+        }
+    }
+}
