@@ -1,0 +1,65 @@
+//! Tells the host what was counted.
+//!
+//! Metrics are defined once, by the table of [`rescind_core::metrics`], and counted in the VM; the host hears of
+//! them at each tick, so that a request costs no call. A host without metrics (APISIX) is no error.
+
+use rescind_core::metrics::{Counters, Id, Kind, TABLE};
+
+use crate::host::{self, MetricKind};
+
+/// The host's numbers for our metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    /// In the order of [`TABLE`]; `None` where the host has none.
+    ids: Vec<Option<u32>>,
+    /// What this worker has added to the gauge of remembered tokens: a sum over all workers.
+    cached_tokens: i64,
+}
+
+impl Metrics {
+    /// Defines all metrics.
+    pub(crate) fn define() -> Self {
+        let ids = TABLE.iter().map(|metric| {
+            let kind = match metric.kind {
+                Kind::Counter => MetricKind::Counter,
+                Kind::Gauge => MetricKind::Gauge,
+            };
+            host::define_metric(kind, metric.name).ok()
+        });
+        Self { ids: ids.collect(), cached_tokens: 0 }
+    }
+
+    /// Adds what was counted since the last time.
+    pub(crate) fn count(&self, counters: &mut Counters) {
+        counters.drain(|index, number| {
+            self.add(index, i64::try_from(number).unwrap_or(i64::MAX));
+        });
+    }
+
+    /// Says how many tokens this worker remembers.
+    pub(crate) fn cached_tokens(&mut self, number: usize) {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        self.add(Id::TokenCacheEntries.index(), number.saturating_sub(self.cached_tokens));
+        self.cached_tokens = number;
+    }
+
+    /// Sets a gauge that is one for all workers.
+    pub(crate) fn record(&self, gauge: Id, value: u64) {
+        if let Some(Some(id)) = self.ids.get(gauge.index()) {
+            let _ = host::record_metric(*id, value);
+        }
+    }
+
+    fn add(&self, index: usize, number: i64) {
+        if let Some(Some(id)) = self.ids.get(index) {
+            let _ = host::increment_metric(*id, number);
+        }
+    }
+}
+
+/// A worker that ends takes its part of the sum with it.
+impl Drop for Metrics {
+    fn drop(&mut self) {
+        self.cached_tokens(0);
+    }
+}

@@ -1,0 +1,174 @@
+//! One request: shows it to the gate and carries out the verdict.
+//!
+//! **Permitted**: what only the gate may say is taken out of the request, in every spelling, then said by the gate.
+//! If the host does not do that, the request is refused. **Refused**: answered here; if the host does not do that
+//! either, the request is stopped without an answer. There is no path on which a request without a permit goes on.
+//!
+//! A request that passes costs one call for its headers, one for each identity header and property, and those that
+//! the gate makes to read shared data. No property is read.
+
+use rescind_core::request::{Field, RequestView};
+use rescind_core::verdict::{Denial, Permit};
+
+use crate::host::{self, Action, Map};
+use crate::pairs::{self, Pairs};
+use crate::worker::Worker;
+
+/// Filter state for access logs and later filters; Envoy puts `wasm.` before each name.
+const SUBJECT: &str = "rescind.sub";
+const ISSUER: &str = "rescind.iss";
+const REASON: &str = "rescind.reason";
+const SIGNAL: &str = "rescind.signal";
+
+/// What the service sees instead of a credential if a refused request should reach it after all.
+const POISON: &[u8] = b"Rescind refused";
+
+/// Lets the host choose the gRPC status.
+const NO_GRPC_STATUS: i32 = -1;
+
+/// Decides about the present request; without a worker there is no valid configuration.
+pub(crate) fn handle(worker: Option<&mut Worker>) -> Action {
+    let headers = match host::headers(Map::Request) {
+        Ok(headers) => headers,
+        Err(status) => {
+            let denial = Denial::Unreadable { what: "the headers", status: status.0 };
+            return refuse(worker, &denial, false);
+        }
+    };
+    let Some(worker) = worker else {
+        let grpc = Headers::read(&headers, |_| false).is_some_and(|headers| headers.view.grpc);
+        return refuse(None, &Denial::NotConfigured, grpc);
+    };
+    let identity = &worker.config().identity;
+    let Some(Headers { view, reserved }) =
+        Headers::read(&headers, |name| identity.headers.reserve(name))
+    else {
+        // Status 0: the host did answer.
+        return refuse(
+            Some(worker),
+            &Denial::Unreadable { what: "headers of the ABI's form", status: 0 },
+            false,
+        );
+    };
+    let verdict = worker.decide(&view).and_then(|permit| {
+        forward(&permit, &reserved, worker.config().identity.filter_state).map(|()| permit)
+    });
+    match verdict {
+        Ok(_) => Action::Continue,
+        Err(denial) => refuse(Some(worker), &denial, view.grpc),
+    }
+}
+
+/// A request's headers, in the host's bytes.
+struct Headers<'a> {
+    view: RequestView<'a>,
+    /// Those that a client must not send.
+    reserved: Vec<&'a [u8]>,
+}
+
+impl<'a> Headers<'a> {
+    fn read(map: &'a [u8], is_reserved: impl Fn(&[u8]) -> bool) -> Option<Self> {
+        let mut view = RequestView {
+            method: b"",
+            path: b"",
+            host: b"",
+            authorization: Field::Absent,
+            grpc: false,
+        };
+        let (mut reserved, mut host, mut authority) = (Vec::new(), None, None);
+        pairs::for_each(map, |name, value| {
+            let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+            // By length first: most headers are none of these.
+            match name.len() {
+                4 if is("host") => host = Some(only(host, value)),
+                5 if is(":path") => view.path = value,
+                7 if is(":method") => view.method = value,
+                10 if is(":authority") => authority = Some(only(authority, value)),
+                12 if is("content-type") => view.grpc |= is_grpc(value),
+                13 if is("authorization") => {
+                    view.authorization = match view.authorization {
+                        Field::Absent => Field::One(value),
+                        Field::One(_) | Field::Many => Field::Many,
+                    };
+                }
+                _ => {}
+            }
+            if is_reserved(name) {
+                reserved.push(name);
+            }
+        })?;
+        view.host = match (host, authority) {
+            (Some(host), Some(authority)) => only(Some(host), authority),
+            (host, authority) => host.or(authority).unwrap_or_default(),
+        };
+        Some(Self { view, reserved })
+    }
+}
+
+/// `value` if it is the only one. Two different hosts are none: no host name has a comma.
+fn only<'a>(before: Option<&'a [u8]>, value: &'a [u8]) -> &'a [u8] {
+    match before {
+        Some(before) if before != value => b",",
+        _ => value,
+    }
+}
+
+/// As Envoy tells gRPC requests: `application/grpc`, alone or with a suffix.
+fn is_grpc(content_type: &[u8]) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    match content_type.split_at_checked(GRPC.len()) {
+        Some((start, rest)) => {
+            start.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';'))
+        }
+        None => false,
+    }
+}
+
+fn forward(permit: &Permit, reserved: &[&[u8]], filter_state: bool) -> Result<(), Denial> {
+    let refused = |what| move |status: host::Status| Denial::Unreadable { what, status: status.0 };
+    for name in reserved {
+        host::remove_header(name).map_err(refused("a way to remove a header"))?;
+    }
+    for (name, value) in permit.headers() {
+        host::set_header(name.as_bytes(), value.as_bytes())
+            .map_err(refused("a way to set a header"))?;
+    }
+    if filter_state && let (Some(subject), Some(issuer)) = (permit.subject(), permit.issuer()) {
+        // Later filters must not take this request for one without a subject.
+        let failed = refused("a way to set filter state");
+        host::set_property(SUBJECT, subject.as_bytes()).map_err(failed)?;
+        host::set_property(ISSUER, issuer.as_bytes()).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Answers the request. Never lets it go on.
+fn refuse(mut worker: Option<&mut Worker>, denial: &Denial, grpc: bool) -> Action {
+    if let Some(worker) = worker.as_deref_mut() {
+        worker.refused(denial);
+    }
+    // For access logs. A host that cannot do it still gets the answer.
+    let _ = host::set_property(REASON, denial.reason().as_bytes());
+    if let Some(signal) = denial.signal() {
+        let _ = host::set_property(SIGNAL, signal.to_string().as_bytes());
+    }
+    let no_challenge = rescind_core::config::Challenge::default();
+    let challenge = worker.as_deref().map_or(&no_challenge, |worker| &worker.config().challenge);
+    let response = denial.response(challenge);
+    let mut headers = Pairs::new();
+    for (name, value) in &response.headers {
+        headers = headers.with(name, value);
+    }
+    let grpc_status = match grpc {
+        true => i32::try_from(response.grpc_status).unwrap_or(NO_GRPC_STATUS),
+        false => NO_GRPC_STATUS,
+    };
+    let sent =
+        host::send_response(response.status, denial.reason(), &headers, response.body, grpc_status);
+    if sent.is_err() {
+        // Some hosts refuse a header or a status; all can say this. If not, the request waits until it times out.
+        let _ = host::set_header(b"authorization", POISON);
+        let _ = host::send_response(503, "", &Pairs::new(), "", NO_GRPC_STATUS);
+    }
+    Action::Pause
+}
