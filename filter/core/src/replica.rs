@@ -1,0 +1,610 @@
+//! Follows the companion's feed. Says *what* to ask and *when*; the shell does the asking.
+//!
+//! Each root context has a [`Replica`]; one of them leads at a time ([`lease`]). The leader keeps exactly one long
+//! poll under way and applies each answer to the table, in steps bounded by a budget: large for a worker that serves
+//! no requests, small for one that does.
+//!
+//! # When an answer counts
+//!
+//! It is a page with a right signature, signed neither in the future nor longer ago than [`MAX_PAGE_AGE`] nor before
+//! what is already known, and it continues where the table ends, or begins at the start of the log. Everything else
+//! is refused with a notice and changes nothing: the table stays, grows stale if that goes on, and the gate does
+//! what `on_stale` says.
+//!
+//! # Reading it all
+//!
+//! A new table, another log, a log that went back, a lost page, a longer retention: the log is read from its start,
+//! onto the table as it is. Merging only ever adds newer facts, so whatever was refused stays refused meanwhile, and
+//! a leader that dies on the way leaves a cursor that the next one continues from. The table becomes fresh again with
+//! the page that has nothing after it.
+
+mod lease;
+mod notice;
+mod pending;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use lease::Candidate;
+pub use notice::{CalloutFailure, Level, Notice};
+use pending::Pending;
+
+use crate::feed::{self, Cursor, FeedKey, Page};
+use crate::shared::SharedData;
+use crate::table::{Loaded, Names, WriteError, Writer};
+use crate::time::UnixTime;
+
+/// A page signed longer ago is refused: pages are signed when they are sent, and 10 s is the time a slow network may
+/// take to bring one.
+pub const MAX_PAGE_AGE: Duration = Duration::from_secs(10);
+
+/// How far the clocks of companion and gateway may differ, in either direction.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(30);
+
+/// A page may be signed this much before the last one: another companion of the same log answered.
+const BACKWARDS_TOLERANCE: Duration = Duration::from_secs(1);
+
+/// The first and the longest pause after a failure.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How much longer than the wait that it asks for the leader waits for an answer.
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
+
+/// How much longer than the request's timeout the leader waits for the host to say so.
+const HOST_GRACE: Duration = Duration::from_secs(2);
+
+/// An answer to a long poll with nothing in it that came sooner than this is followed by a pause: a companion that
+/// drains answers at once.
+const TOO_SOON: Duration = Duration::from_millis(100);
+
+/// The pause.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// After so many gaps in a row the log is read from its start.
+const MAX_GAPS: u32 = 3;
+
+/// Pages written per step by a worker that serves no requests. One costs about 3 µs.
+const IDLE_BUDGET: usize = 8192;
+
+/// Pages written per step by a worker that serves requests, which wait for so long: about 2 ms.
+const BUSY_BUDGET: usize = 512;
+
+/// How soon the next step should follow while there is work left.
+const NEXT_STEP: Duration = Duration::from_millis(5);
+
+/// How soon otherwise.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Pages swept per tick for forgotten records.
+const SWEPT_PAGES: u32 = 64;
+
+/// The pause between two sweeps over the whole table.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What a replica needs to know.
+#[derive(Clone, Debug)]
+pub struct ReplicaConfig {
+    /// The name of the table in shared data.
+    pub table: String,
+    /// The key of this gateway's checksums.
+    pub checksum_key: [u8; 16],
+    /// The companion's key.
+    pub feed_key: FeedKey,
+    /// This gateway's name, shown by the companion.
+    pub gateway_name: String,
+    /// How long the companion may hold a request for news.
+    pub wait: Duration,
+    /// How old a token may be that this gateway accepts: the longest `max_token_lifetime` with leeway.
+    pub needed_retention: Duration,
+}
+
+/// A request to the companion: `GET`, `accept: application/cbor`, with the gateway's token.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FeedRequest {
+    /// Path and query.
+    pub path: String,
+    /// When the host should give up.
+    pub timeout: Duration,
+}
+
+/// What is to be done after a tick or an answer.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Step {
+    /// Send this; its answer or failure goes to [`Replica::handle_response`].
+    pub request: Option<FeedRequest>,
+    /// Facts to log and count.
+    pub notices: Vec<Notice>,
+    /// The next tick should come within this time.
+    pub next_tick: Duration,
+}
+
+/// Follows the feed, if it leads. One per root context.
+#[derive(Debug)]
+pub struct Replica {
+    config: ReplicaConfig,
+    candidate: Candidate,
+    writer: Writer,
+    busy: bool,
+    outstanding: Option<Outstanding>,
+    pending: Option<Pending>,
+    next_poll: UnixTime,
+    next_sweep: UnixTime,
+    failures: u32,
+    gaps: u32,
+    /// The last answer left nothing to be asked for: the next poll may wait.
+    settled: bool,
+    warned_retention: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Outstanding {
+    asked_at: UnixTime,
+    lost_at: UnixTime,
+    after: Cursor,
+    wait: Duration,
+}
+
+impl Replica {
+    /// A follower that has not looked at anything yet.
+    pub fn new(config: ReplicaConfig) -> Self {
+        let names = Names::new(&config.table, config.checksum_key);
+        Self {
+            candidate: Candidate::new(names.clone()),
+            writer: Writer::new(names),
+            config,
+            busy: false,
+            outstanding: None,
+            pending: None,
+            next_poll: UnixTime::EPOCH,
+            next_sweep: UnixTime::EPOCH,
+            failures: 0,
+            gaps: 0,
+            settled: false,
+            warned_retention: None,
+        }
+    }
+
+    /// This worker serves requests.
+    pub fn saw_request(&mut self) {
+        self.busy = true;
+    }
+
+    /// Whether this worker follows the feed, as of the last tick.
+    pub const fn is_leader(&self) -> bool {
+        self.candidate.is_leading()
+    }
+
+    /// Tells all workers that a key set in shared data changed. The leader's; `false` if it must be tried again.
+    pub fn bump_keys_version(
+        &mut self,
+        shared: &dyn SharedData,
+        now: UnixTime,
+        random: u64,
+    ) -> bool {
+        self.writer
+            .load(shared, now, random)
+            .and_then(|_| {
+                self.writer.head.keys_version = self.writer.head.keys_version.wrapping_add(1);
+                self.writer.commit(shared)
+            })
+            .is_ok()
+    }
+
+    /// What is due now. To be called every [`Step::next_tick`], more or less.
+    pub fn handle_tick(&mut self, shared: &dyn SharedData, now: UnixTime, random: u64) -> Step {
+        let mut step = Step { next_tick: TICK, ..Step::default() };
+        if !self.lead(shared, now, random, &mut step) {
+            return step;
+        }
+        if self.outstanding.as_ref().is_some_and(|outstanding| now >= outstanding.lost_at) {
+            self.outstanding = None;
+            self.fail(CalloutFailure::Lost, now, random, &mut step);
+        }
+        self.work(shared, now, random, true, &mut step);
+        self.poll(now, &mut step);
+        step
+    }
+
+    /// Takes the answer to the last request.
+    pub fn handle_response(
+        &mut self,
+        answer: Result<&[u8], CalloutFailure>,
+        shared: &dyn SharedData,
+        now: UnixTime,
+        random: u64,
+    ) -> Step {
+        let mut step = Step { next_tick: TICK, ..Step::default() };
+        let Some(outstanding) = self.outstanding.take() else { return step };
+        if !self.lead(shared, now, random, &mut step) {
+            return step;
+        }
+        match answer {
+            Err(failure) => self.fail(failure, now, random, &mut step),
+            Ok(bytes) => match feed::open(bytes, &self.config.feed_key) {
+                Err(error) => {
+                    step.notices.push(Notice::Refused(error));
+                    self.pause_after_failure(now, random);
+                }
+                Ok(page) => self.receive(page, &outstanding, shared, now, random, &mut step),
+            },
+        }
+        self.poll(now, &mut step);
+        step
+    }
+
+    /// Takes part in the election; loads the head if this worker leads.
+    fn lead(
+        &mut self,
+        shared: &dyn SharedData,
+        now: UnixTime,
+        random: u64,
+        step: &mut Step,
+    ) -> bool {
+        let led = self.candidate.is_leading();
+        let leads = match self.candidate.campaign(shared, self.busy, now, random) {
+            Ok(leads) => leads,
+            Err(error) => {
+                step.notices.push(Notice::SharedData(error));
+                false
+            }
+        };
+        if !leads {
+            if led {
+                step.notices.push(Notice::NotLeading);
+            }
+            self.outstanding = None;
+            self.pending = None;
+            self.writer.give_up();
+            return false;
+        }
+        if !led {
+            step.notices.push(Notice::Leading);
+            self.settled = false;
+            self.next_poll = UnixTime::EPOCH;
+        }
+        match self.writer.load(shared, now, random) {
+            Ok(Loaded::Same) => true,
+            Ok(Loaded::Newer) => {
+                self.pending = None;
+                true
+            }
+            Ok(Loaded::Created) => {
+                self.pending = None;
+                step.notices.push(Notice::TableCreated);
+                true
+            }
+            Ok(Loaded::Restored) => {
+                self.pending = None;
+                step.notices.push(Notice::HeadRestored);
+                true
+            }
+            Err(error) => {
+                self.broken_off(error, step);
+                false
+            }
+        }
+    }
+
+    fn broken_off(&mut self, error: WriteError, step: &mut Step) {
+        self.pending = None;
+        self.writer.give_up();
+        step.next_tick = NEXT_STEP;
+        step.notices.push(match error {
+            WriteError::Contended => Notice::Contended,
+            WriteError::SharedData(error) => Notice::SharedData(error),
+        });
+    }
+
+    fn fail(&mut self, failure: CalloutFailure, now: UnixTime, random: u64, step: &mut Step) {
+        let retry = self.pause_after_failure(now, random);
+        // One line when it is lost, and one a minute or so while it stays lost.
+        if self.failures == 1 || self.failures.is_multiple_of(16) {
+            step.notices.push(Notice::Lost { failure, retry });
+        }
+    }
+
+    fn pause_after_failure(&mut self, now: UnixTime, random: u64) -> Duration {
+        let (first, longest) = BACK_OFF;
+        let doubled = 1_u32.checked_shl(self.failures.min(16)).unwrap_or(u32::MAX);
+        let pause = first.saturating_mul(doubled).min(longest);
+        // Between half of it and all of it, so that gateways do not come back together.
+        let half = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX).saturating_div(2);
+        let jitter = random.checked_rem(half.saturating_add(1)).unwrap_or_default();
+        let pause = Duration::from_millis(half.saturating_add(jitter));
+        self.failures = self.failures.saturating_add(1);
+        self.settled = false;
+        self.next_poll = now.plus(pause);
+        pause
+    }
+
+    /// Judges a page whose signature is right.
+    fn receive(
+        &mut self,
+        page: Page,
+        asked: &Outstanding,
+        shared: &dyn SharedData,
+        now: UnixTime,
+        random: u64,
+        step: &mut Step,
+    ) {
+        let head = &mut self.writer.head;
+        let (signed_at, fresh_at) = (page.signed_at, head.fresh_at);
+        let refusal = if signed_at > now.plus(MAX_CLOCK_SKEW) {
+            Some(Notice::Future { signed_at, now })
+        } else if signed_at.plus(MAX_PAGE_AGE).plus(MAX_CLOCK_SKEW) < now {
+            Some(Notice::Old { signed_at, now })
+        } else if signed_at.plus(BACKWARDS_TOLERANCE) < fresh_at {
+            Some(Notice::Backwards { signed_at, fresh_at })
+        } else {
+            None
+        };
+        if let Some(notice) = refusal {
+            step.notices.push(notice);
+            self.pause_after_failure(now, random);
+            return;
+        }
+        let known = head.log.unwrap_or(page.log);
+        if page.from == 0 && known != page.log {
+            step.notices.push(Notice::ForeignLog { known, found: page.log });
+            head.begin_pass();
+        } else if page.from == 0 && head.cursor != 0 && asked.after.sequence == head.cursor {
+            step.notices.push(Notice::Rewound { cursor: head.cursor });
+            head.begin_pass();
+        } else if page.from != head.cursor || known != page.log {
+            // The answer to a question asked before the head changed is no gap.
+            if asked.after.sequence == head.cursor && asked.after.log == known {
+                step.notices.push(Notice::Gap { cursor: head.cursor, from: page.from });
+                self.gaps = self.gaps.saturating_add(1);
+                if self.gaps >= MAX_GAPS {
+                    self.gaps = 0;
+                    head.begin_pass();
+                    if let Err(error) = self.writer.commit(shared) {
+                        self.broken_off(error, step);
+                    }
+                }
+                self.pause_after_failure(now, random);
+            }
+            return;
+        }
+        head.log = Some(page.log);
+        self.gaps = 0;
+        if self.failures > 0 {
+            step.notices.push(Notice::Found { failures: self.failures });
+            self.failures = 0;
+        }
+        let restarts = self.judge_retention(page.retention_secs, step) && page.from != 0;
+        if self.writer.is_dirty()
+            && let Err(error) = self.writer.commit(shared)
+        {
+            self.broken_off(error, step);
+            return;
+        }
+        if restarts {
+            self.settled = false;
+            return;
+        }
+        let nothing = page.records.is_empty() && page.from == page.to && !page.more;
+        if nothing && asked.wait > TOO_SOON && now.since(asked.asked_at) < TOO_SOON {
+            self.next_poll = now.plus(PAUSE);
+        }
+        self.pending = Some(Pending::new(page));
+        self.work(shared, now, random, false, step);
+    }
+
+    /// Whether a longer retention makes it necessary to read the log from its start.
+    fn judge_retention(&mut self, found: u32, step: &mut Step) -> bool {
+        let retention = Duration::from_secs(u64::from(found));
+        let head = &mut self.writer.head;
+        let grew = head.whole_since != 0 && found > head.retention_secs && head.pass_started == 0;
+        if grew {
+            step.notices.push(Notice::RetentionGrew { retention });
+            head.begin_pass();
+        }
+        // A longer one counts once the records that it keeps have been read.
+        if head.whole_since == 0 || found < head.retention_secs {
+            head.retention_secs = found;
+        }
+        if retention < self.config.needed_retention && self.warned_retention != Some(found) {
+            let needed = self.config.needed_retention;
+            step.notices.push(Notice::RetentionTooShort { retention, needed });
+            self.warned_retention = Some(found);
+        }
+        grew
+    }
+
+    /// Does one step of whatever there is to do: repair, apply, grow, clear, sweep.
+    fn work(
+        &mut self,
+        shared: &dyn SharedData,
+        now: UnixTime,
+        random: u64,
+        tick: bool,
+        step: &mut Step,
+    ) {
+        if let Err(error) = self.try_work(shared, now, random, tick, step) {
+            self.broken_off(error, step);
+        }
+    }
+
+    fn try_work(
+        &mut self,
+        shared: &dyn SharedData,
+        now: UnixTime,
+        random: u64,
+        tick: bool,
+        step: &mut Step,
+    ) -> Result<(), WriteError> {
+        let mut budget = if self.busy { BUSY_BUDGET } else { IDLE_BUDGET };
+        if tick && self.writer.repair(shared)?.is_some() {
+            step.notices.push(Notice::Repaired);
+            self.pending = None;
+            self.writer.commit(shared)?;
+        }
+        if self.writer.is_beyond_repair() {
+            step.notices.push(Notice::BeyondRepair);
+            self.pending = None;
+            return self.writer.create(shared, now, random);
+        }
+        self.apply(shared, now, random, &mut budget, step)?;
+        if self.writer.is_growing() {
+            let pending = self.pending.is_some();
+            if self.writer.grow(shared, &mut budget)? {
+                step.notices.push(Notice::Grown);
+                if pending {
+                    self.apply(shared, now, random, &mut budget, step)?;
+                }
+            } else if self.writer.is_dirty() {
+                self.pending = None;
+                self.writer.commit(shared)?;
+            }
+        }
+        if tick && self.pending.is_none() && !self.writer.is_growing() {
+            if self.writer.clear_old(shared, &mut budget)? {
+                self.writer.commit(shared)?;
+            }
+            self.sweep(shared, now, step)?;
+        }
+        if self.pending.is_some() || self.writer.is_growing() || budget == 0 {
+            step.next_tick = NEXT_STEP;
+        }
+        Ok(())
+    }
+
+    /// Applies what is pending as far as the budget allows, and announces it.
+    fn apply(
+        &mut self,
+        shared: &dyn SharedData,
+        now: UnixTime,
+        random: u64,
+        budget: &mut usize,
+        step: &mut Step,
+    ) -> Result<(), WriteError> {
+        let Some(mut pending) = self.pending.take() else { return Ok(()) };
+        let head = &self.writer.head;
+        let expected = head.records.max(pending.live);
+        let needs_pages = self.writer.has_pages() || !pending.rest().is_empty();
+        if needs_pages
+            && !self.writer.is_growing()
+            && let Some(log2) = self.writer.wanted_growth(expected.max(1))
+        {
+            step.notices.push(Notice::Growing { log2, records: expected });
+            self.writer.begin_growth(shared, log2, now, random)?;
+        }
+        if !pending.rest().is_empty() && !self.writer.has_pages() {
+            if !self.writer.grow(shared, budget)? {
+                self.pending = Some(pending);
+                return Ok(());
+            }
+            step.notices.push(Notice::Grown);
+        }
+        let progress = self.writer.apply(shared, pending.rest(), budget)?;
+        if let Some(index) = progress.hole {
+            step.notices.push(Notice::PageLost { index });
+            return self.writer.commit(shared);
+        }
+        pending.advance(progress.records);
+        if !pending.rest().is_empty() {
+            self.writer.commit(shared)?;
+            self.pending = Some(pending);
+            return Ok(());
+        }
+        self.finish(&pending, shared, now, step)
+    }
+
+    /// All records of a page are applied: advances the cursor.
+    fn finish(
+        &mut self,
+        pending: &Pending,
+        shared: &dyn SharedData,
+        now: UnixTime,
+        step: &mut Step,
+    ) -> Result<(), WriteError> {
+        let head = &mut self.writer.head;
+        let in_pass = head.pass_started != 0;
+        head.cursor = pending.to;
+        if !pending.more {
+            head.fresh_at = head.fresh_at.max(pending.signed_at.min(now));
+            if in_pass {
+                head.retention_secs = pending.retention_secs;
+                step.notices.push(Notice::Synchronized {
+                    log: head.log.unwrap_or_default(),
+                    sequence: pending.to,
+                    records: head.records,
+                });
+            }
+            self.writer.complete_pass();
+        }
+        self.settled = !pending.more;
+        self.writer.commit(shared)?;
+        if pending.total > 0 {
+            step.notices.push(Notice::Applied {
+                records: pending.total,
+                sequence: pending.to,
+                epoch: self.writer.head.epoch,
+            });
+        }
+        Ok(())
+    }
+
+    fn sweep(
+        &mut self,
+        shared: &dyn SharedData,
+        now: UnixTime,
+        step: &mut Step,
+    ) -> Result<(), WriteError> {
+        if now < self.next_sweep {
+            return Ok(());
+        }
+        // By both clocks: a gateway whose clock runs ahead must not forget what still refuses.
+        let by_both = now.min(self.writer.head.fresh_at);
+        let (records, complete) = self.writer.sweep(shared, SWEPT_PAGES, by_both)?;
+        if complete {
+            self.next_sweep = now.plus(SWEEP_INTERVAL);
+        }
+        if records > 0 {
+            step.notices.push(Notice::Forgot { records });
+        }
+        if self.writer.is_dirty() {
+            self.writer.commit(shared)?;
+        }
+        Ok(())
+    }
+
+    /// Asks for what comes next, if nothing is under way and it is time.
+    fn poll(&mut self, now: UnixTime, step: &mut Step) {
+        if self.outstanding.is_some() || self.pending.is_some() || now < self.next_poll {
+            return;
+        }
+        let head = &self.writer.head;
+        let after = Cursor { log: head.log.unwrap_or_default(), sequence: head.cursor };
+        // Whoever is not up to date wants to know at once that there is nothing new.
+        let wait =
+            if self.settled && head.pass_started == 0 { self.config.wait } else { Duration::ZERO };
+        let timeout = wait.saturating_add(ANSWER_GRACE);
+        let mut path = format!("/v1/feed?wait={}s", wait.as_secs());
+        if head.log.is_some() {
+            let _infallible = write!(path, "&after={after}");
+        }
+        path.push_str("&gateway=");
+        push_encoded(&mut path, &self.config.gateway_name);
+        let lost_at = now.plus(timeout).plus(HOST_GRACE);
+        self.outstanding = Some(Outstanding { asked_at: now, lost_at, after, wait });
+        step.request = Some(FeedRequest { path, timeout });
+    }
+}
+
+/// Appends `text` percent-encoded (RFC 3986 §2.3: all but unreserved characters).
+fn push_encoded(path: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            let _infallible = write!(path, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod sim;
+#[cfg(test)]
+mod tests;

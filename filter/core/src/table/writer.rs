@@ -1,0 +1,552 @@
+//! The leader's hand: changes pages, then the head. See [`super`] for why this order loses nothing.
+//!
+//! Every step begins with [`Writer::load`] and ends with [`Writer::commit`]. In between, `head` is a draft. Whenever
+//! somebody else turns out to have written, the draft and everything half-done (a growth) is dropped, and the next
+//! step starts from what shared data says. Nothing is retried blindly.
+
+use std::time::Duration;
+
+use super::growth::Growth;
+use super::head::Head;
+use super::page::{Header, Page, index_of};
+use super::seal::Names;
+use crate::record::Record;
+use crate::shared::{SharedData, SharedDataError};
+use crate::time::UnixTime;
+
+/// Tries to replace a page that somebody else writes as well. Two leaders meet for one step, not longer.
+const MAX_TRIES: u32 = 3;
+
+/// Pages lost within one pass before the table is made anew: rather refuse everything until the log has been read
+/// once more than mend thousands of pages one by one.
+const MAX_HOLES: u32 = 16;
+
+/// The leader's view of the table.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(super) names: Names,
+    /// The head as it was last read or written.
+    known: Option<Head>,
+    /// The number to replace it with.
+    cas: Option<u32>,
+    /// The head to be written next.
+    pub(crate) head: Head,
+    /// Pages changed since the last commit.
+    pub(super) touched: Vec<u32>,
+    /// Whether everything changed since the last commit.
+    pub(super) touched_all: bool,
+    pub(super) growth: Option<Growth>,
+    /// Next page of the other slot to be emptied.
+    pub(super) clear_next: u32,
+    sweep: Sweep,
+    holes: u32,
+}
+
+/// Where the sweep for forgotten records is.
+#[derive(Debug, Default)]
+struct Sweep {
+    next: u32,
+    /// Records seen since the sweep began, as long as nothing else changed the table.
+    counted: Option<u64>,
+}
+
+/// What [`Writer::load`] found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Loaded {
+    /// What this writer wrote or read last.
+    Same,
+    /// Somebody else's newer head.
+    Newer,
+    /// None: a new table was made.
+    Created,
+    /// One that is damaged or older than one seen before: the one last seen was put back, or a new table made.
+    Restored,
+}
+
+/// Why a step was broken off.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum WriteError {
+    /// Somebody else is writing.
+    #[error("another worker writes the state table")]
+    Contended,
+    /// The host failed.
+    #[error(transparent)]
+    SharedData(SharedDataError),
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Progress {
+    /// Records applied, in the order given.
+    pub(crate) records: usize,
+    /// A page turned out to be lost; the pass over the log begins again.
+    pub(crate) hole: Option<u32>,
+}
+
+/// What a reader asks the leader for. Sealed: strangers can repeat one, which has no effect, but not make one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Repair {
+    /// The head is older than `epoch`, which was seen before.
+    Head { epoch: u64 },
+    /// The page cannot be read, or is older than `floor`, or a hole.
+    Page { generation: u64, index: u32, floor: u64 },
+}
+
+enum Fault {
+    /// Absent, damaged or of another generation; with the number to replace it.
+    Damaged(Option<u32>),
+    Write(WriteError),
+}
+
+impl From<SharedDataError> for WriteError {
+    fn from(error: SharedDataError) -> Self {
+        match error {
+            SharedDataError::CasMismatch => Self::Contended,
+            SharedDataError::Unavailable { .. } => Self::SharedData(error),
+        }
+    }
+}
+
+impl From<SharedDataError> for Fault {
+    fn from(error: SharedDataError) -> Self {
+        Self::Write(error.into())
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(names: Names) -> Self {
+        Self {
+            names,
+            known: None,
+            cas: None,
+            head: Head::default(),
+            touched: Vec::new(),
+            touched_all: false,
+            growth: None,
+            clear_next: 0,
+            sweep: Sweep::default(),
+            holes: 0,
+        }
+    }
+
+    /// Reads the head and makes it the draft; makes or restores one where there is none to be trusted.
+    pub(crate) fn load(
+        &mut self,
+        shared: &dyn SharedData,
+        now: UnixTime,
+        random: u64,
+    ) -> Result<Loaded, WriteError> {
+        self.touched.clear();
+        self.touched_all = false;
+        let found = shared.get(&self.names.head)?.filter(|found| !found.value.is_empty());
+        let Some(found) = found else {
+            self.create(shared, now, random)?;
+            return Ok(Loaded::Created);
+        };
+        self.cas = Some(found.cas);
+        let head = self.names.open(&self.names.head, &found.value).and_then(Head::decode);
+        let head =
+            head.filter(|head| self.known.as_ref().is_none_or(|known| known.epoch <= head.epoch));
+        let Some(head) = head else {
+            if let Some(known) = self.known.clone() {
+                // Whatever else was said in between is lost, so anything may have changed.
+                self.head = known;
+                self.growth = None;
+                self.touched_all = true;
+                self.commit(shared)?;
+            } else {
+                self.create(shared, now, random)?;
+            }
+            return Ok(Loaded::Restored);
+        };
+        self.head = head.clone();
+        if self.known.as_ref() == Some(&head) {
+            return Ok(Loaded::Same);
+        }
+        self.growth = None;
+        self.clear_next = 0;
+        self.sweep.counted = None;
+        self.known = Some(head);
+        Ok(Loaded::Newer)
+    }
+
+    /// Starts again with an empty table that never was synchronized.
+    pub(crate) fn create(
+        &mut self,
+        shared: &dyn SharedData,
+        now: UnixTime,
+        random: u64,
+    ) -> Result<(), WriteError> {
+        let known = self.known.clone().unwrap_or_default();
+        let epoch = now.millis().max(known.epoch.saturating_add(1));
+        let generation = next_generation(known.claimed, now, random);
+        self.head = Head::new(epoch, generation, now);
+        self.head.keys_version = self.head.keys_version.max(known.keys_version.saturating_add(1));
+        self.growth = None;
+        self.sweep = Sweep::default();
+        self.holes = 0;
+        // Unconditionally, as nobody can create exclusively. Of two that do it at the same time the last one wins;
+        // the other's first commit fails.
+        self.write_head(shared, None)
+    }
+
+    /// Writes the draft, announcing what was touched.
+    pub(crate) fn commit(&mut self, shared: &dyn SharedData) -> Result<(), WriteError> {
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        let touched = std::mem::take(&mut self.touched);
+        self.head.announce(&touched);
+        if std::mem::take(&mut self.touched_all) {
+            self.head.announce_everything();
+        }
+        let written = self.write_head(shared, self.cas);
+        if written.is_err() {
+            self.give_up();
+        }
+        written
+    }
+
+    fn write_head(&mut self, shared: &dyn SharedData, cas: Option<u32>) -> Result<(), WriteError> {
+        let value = self.names.seal(&self.names.head, self.head.encode());
+        shared.set(&self.names.head, &value, cas)?;
+        self.known = Some(self.head.clone());
+        // The number of what was just written, unless somebody was quicker.
+        match shared.get(&self.names.head)? {
+            Some(found) if found.value == value => {
+                self.cas = Some(found.cas);
+                Ok(())
+            }
+            _ => Err(WriteError::Contended),
+        }
+    }
+
+    /// Drops the draft and what is half-done.
+    pub(crate) fn give_up(&mut self) {
+        self.growth = None;
+        self.sweep.counted = None;
+        self.touched.clear();
+        self.touched_all = false;
+    }
+
+    /// Merges as many of `records` (sorted by key) into their pages as `budget` allows. There must be pages.
+    pub(crate) fn apply(
+        &mut self,
+        shared: &dyn SharedData,
+        records: &[Record],
+        budget: &mut usize,
+    ) -> Result<Progress, WriteError> {
+        let mut progress = Progress::default();
+        let Some(log2) = self.head.log2 else { return Ok(progress) };
+        self.sweep.counted = None;
+        let same_page = |a: &Record, b: &Record| {
+            index_of(&a.key.subject, log2) == index_of(&b.key.subject, log2)
+        };
+        for group in records.chunk_by(same_page) {
+            if *budget == 0 {
+                break;
+            }
+            *budget = budget.saturating_sub(1);
+            let Some(first) = group.first() else { continue };
+            let index = index_of(&first.key.subject, log2);
+            match self.merge_into(shared, self.head.slot, index, self.head.generation, group) {
+                Ok(new) => self.head.records = self.head.records.saturating_add(new),
+                Err(Fault::Write(error)) => return Err(error),
+                Err(Fault::Damaged(cas)) => {
+                    self.make_hole(shared, index, cas, 0)?;
+                    progress.hole = Some(index);
+                    return Ok(progress);
+                }
+            }
+            self.merge_into_growth(shared, index, group, budget)?;
+            self.touched.push(index);
+            progress.records = progress.records.saturating_add(group.len());
+        }
+        Ok(progress)
+    }
+
+    /// Whether the draft differs from the head in shared data.
+    pub(crate) fn is_dirty(&self) -> bool {
+        !self.touched.is_empty() || self.touched_all || self.known.as_ref() != Some(&self.head)
+    }
+
+    /// Whether the table has pages.
+    pub(crate) fn has_pages(&self) -> bool {
+        self.head.log2.is_some()
+    }
+
+    /// So many pages were lost that the table had better be made anew.
+    pub(crate) fn is_beyond_repair(&self) -> bool {
+        self.holes >= MAX_HOLES
+    }
+
+    /// The pass over the log is complete.
+    pub(crate) fn complete_pass(&mut self) {
+        if self.head.pass_started != 0 {
+            self.head.whole_since = self.head.whole_since.max(self.head.pass_started);
+            self.head.pass_started = 0;
+            self.holes = 0;
+        }
+    }
+
+    /// Does what a reader asked for. `Some` if the draft was changed and must be committed.
+    pub(crate) fn repair(&mut self, shared: &dyn SharedData) -> Result<Option<()>, WriteError> {
+        let Some(found) = shared.get(&self.names.repair)?.filter(|found| !found.value.is_empty())
+        else {
+            return Ok(None);
+        };
+        let request = self.names.open(&self.names.repair, &found.value).and_then(Repair::decode);
+        // Done or not: if it is still needed, it will be asked for again.
+        shared.set(&self.names.repair, &[], None)?;
+        match request {
+            Some(Repair::Head { epoch }) if epoch >= self.head.epoch => {
+                self.head.epoch = epoch;
+                self.touched_all = true;
+                Ok(Some(()))
+            }
+            Some(Repair::Page { generation, index, floor })
+                if generation == self.head.generation
+                    && self.head.log2.is_some_and(|log2| u64::from(index) >> log2 == 0) =>
+            {
+                self.repair_page(shared, index, floor)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn repair_page(
+        &mut self,
+        shared: &dyn SharedData,
+        index: u32,
+        floor: u64,
+    ) -> Result<Option<()>, WriteError> {
+        match self.read(shared, self.head.slot, index, self.head.generation) {
+            Ok((page, _)) if page.header.version >= floor => {
+                let hole_at = page.header.hole_at;
+                if hole_at <= self.head.whole_since
+                    || (self.head.pass_started != 0 && hole_at <= self.head.pass_started)
+                {
+                    return Ok(None);
+                }
+                self.head.begin_pass();
+            }
+            Ok((_, cas)) => self.make_hole(shared, index, Some(cas), floor)?,
+            Err(Fault::Damaged(cas)) => self.make_hole(shared, index, cas, floor)?,
+            Err(Fault::Write(error)) => return Err(error),
+        }
+        Ok(Some(()))
+    }
+
+    /// Drops forgotten records of the next `pages` pages. Returns how many, and whether the round is complete.
+    pub(crate) fn sweep(
+        &mut self,
+        shared: &dyn SharedData,
+        pages: u32,
+        now: UnixTime,
+    ) -> Result<(u64, bool), WriteError> {
+        let Some(log2) = self.head.log2.filter(|_| self.growth.is_none()) else {
+            return Ok((0, true));
+        };
+        let retention = Duration::from_secs(u64::from(self.head.retention_secs));
+        let count = 1_u32.checked_shl(log2.into()).unwrap_or(0);
+        if self.sweep.next == 0 {
+            self.sweep.counted = Some(0);
+        }
+        let mut dropped = 0_u64;
+        for _ in 0..pages {
+            let index = self.sweep.next;
+            if index >= count {
+                break;
+            }
+            self.sweep.next = index.saturating_add(1);
+            let (mut page, cas) =
+                match self.read(shared, self.head.slot, index, self.head.generation) {
+                    Ok(read) => read,
+                    // The sweep repairs nothing: whoever needs the page asks for it.
+                    Err(Fault::Damaged(_)) => continue,
+                    Err(Fault::Write(error)) => return Err(error),
+                };
+            let before = page.records.len();
+            page.records.retain(|record| !super::is_forgotten(record, retention, now));
+            let kept = page.records.len();
+            if kept < before {
+                // Not announced: a token that this could refuse is refused for its age.
+                self.write(shared, self.head.slot, index, &page, cas)?;
+                let gone = u64::try_from(before.saturating_sub(kept)).unwrap_or_default();
+                dropped = dropped.saturating_add(gone);
+            }
+            let kept = u64::try_from(kept).unwrap_or_default();
+            self.sweep.counted = self.sweep.counted.map(|counted| counted.saturating_add(kept));
+        }
+        self.head.records = self.head.records.saturating_sub(dropped);
+        let complete = self.sweep.next >= count;
+        if complete {
+            self.sweep.next = 0;
+            if let Some(counted) = self.sweep.counted.take() {
+                self.head.records = counted;
+            }
+        }
+        Ok((dropped, complete))
+    }
+
+    /// Merges `records` into one page and writes it, whether that changes it or not.
+    fn merge_into(
+        &self,
+        shared: &dyn SharedData,
+        slot: u8,
+        index: u32,
+        generation: u64,
+        records: &[Record],
+    ) -> Result<u64, Fault> {
+        for _ in 0..MAX_TRIES {
+            let (mut page, cas) = self.read(shared, slot, index, generation)?;
+            let new = page.merge(records);
+            page.header.version = page.header.version.max(self.head.epoch.saturating_add(1));
+            match self.write(shared, slot, index, &page, cas) {
+                Ok(()) => return Ok(new),
+                Err(WriteError::Contended) => {}
+                Err(error) => return Err(Fault::Write(error)),
+            }
+        }
+        Err(Fault::Write(WriteError::Contended))
+    }
+
+    /// Keeps the pages that a growth has already split up to date. A failure ends the growth, not the step.
+    fn merge_into_growth(
+        &mut self,
+        shared: &dyn SharedData,
+        index: u32,
+        records: &[Record],
+        budget: &mut usize,
+    ) -> Result<(), WriteError> {
+        let Some(growth) = self.growth.as_ref().filter(|growth| growth.has_split(index)) else {
+            return Ok(());
+        };
+        let (slot, log2, generation) = (growth.slot, growth.log2, growth.generation);
+        let same_page = |a: &Record, b: &Record| {
+            index_of(&a.key.subject, log2) == index_of(&b.key.subject, log2)
+        };
+        for group in records.chunk_by(same_page) {
+            *budget = budget.saturating_sub(1);
+            let Some(first) = group.first() else { continue };
+            let target = index_of(&first.key.subject, log2);
+            match self.merge_into(shared, slot, target, generation, group) {
+                Ok(_) => {}
+                Err(Fault::Write(error @ WriteError::SharedData(_))) => return Err(error),
+                Err(_) => {
+                    self.growth = None;
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a page for changing it; for growing, see [`super::growth`].
+    fn read(
+        &self,
+        shared: &dyn SharedData,
+        slot: u8,
+        index: u32,
+        generation: u64,
+    ) -> Result<(Page, u32), Fault> {
+        let name = self.names.page(slot, index);
+        let Some(found) = shared.get(&name)? else { return Err(Fault::Damaged(None)) };
+        self.names
+            .open(&name, &found.value)
+            .and_then(Page::decode)
+            .filter(|page| page.header.generation == generation)
+            .map(|page| (page, found.cas))
+            .ok_or(Fault::Damaged(Some(found.cas)))
+    }
+
+    /// Reads a page of the present generation; if it is lost, makes a hole of it first.
+    pub(super) fn read_or_mend(
+        &mut self,
+        shared: &dyn SharedData,
+        index: u32,
+    ) -> Result<Page, WriteError> {
+        match self.read(shared, self.head.slot, index, self.head.generation) {
+            Ok((page, _)) => Ok(page),
+            Err(Fault::Write(error)) => Err(error),
+            Err(Fault::Damaged(cas)) => {
+                self.make_hole(shared, index, cas, 0)?;
+                let hole_at = self.head.epoch.saturating_add(1);
+                let header = Header { generation: self.head.generation, version: hole_at, hole_at };
+                Ok(Page { header, records: Vec::new() })
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        shared: &dyn SharedData,
+        slot: u8,
+        index: u32,
+        page: &Page,
+        cas: u32,
+    ) -> Result<(), WriteError> {
+        let name = self.names.page(slot, index);
+        let value = self.names.seal(&name, page.encode());
+        Ok(shared.set(&name, &value, Some(cas))?)
+    }
+
+    /// Replaces a lost page by a hole and begins the pass over the log that fills it.
+    fn make_hole(
+        &mut self,
+        shared: &dyn SharedData,
+        index: u32,
+        cas: Option<u32>,
+        floor: u64,
+    ) -> Result<(), WriteError> {
+        // The page may be fine and only this writer's head out of date: somebody else grew the table meanwhile.
+        let head = shared.get(&self.names.head)?;
+        if head.map(|head| head.cas) != self.cas {
+            return Err(WriteError::Contended);
+        }
+        let hole_at = self.head.epoch.saturating_add(1);
+        let header =
+            Header { generation: self.head.generation, version: hole_at.max(floor), hole_at };
+        let name = self.names.page(self.head.slot, index);
+        let value = self.names.seal(&name, Page { header, records: Vec::new() }.encode());
+        shared.set(&name, &value, cas)?;
+        self.head.begin_pass();
+        self.touched.push(index);
+        self.holes = self.holes.saturating_add(1);
+        Ok(())
+    }
+}
+
+/// A generation above `claimed` that nobody else can come up with.
+pub(super) fn next_generation(claimed: u64, now: UnixTime, random: u64) -> u64 {
+    let counter = (claimed >> 32).saturating_add(1).max(now.secs()).min(u64::from(u32::MAX));
+    (counter << 32) | (random & 0xffff_ffff)
+}
+
+impl Repair {
+    pub(super) fn encode(self) -> Vec<u8> {
+        let (tag, numbers) = match self {
+            Self::Head { epoch } => (0, [epoch, 0, 0]),
+            Self::Page { generation, index, floor } => (1, [generation, u64::from(index), floor]),
+        };
+        let mut bytes = vec![tag];
+        for number in numbers {
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (tag, rest) = bytes.split_first()?;
+        let ([first, second, third], []) = rest.as_chunks() else { return None };
+        let [first, second, third] = [first, second, third].map(|bytes| u64::from_be_bytes(*bytes));
+        match tag {
+            0 => Some(Self::Head { epoch: first }),
+            1 => Some(Self::Page {
+                generation: first,
+                index: u32::try_from(second).ok()?,
+                floor: third,
+            }),
+            _ => None,
+        }
+    }
+}
