@@ -11,10 +11,14 @@
 
 use std::time::Duration;
 
+use crate::feed::FeedKey;
 use crate::identity::IdentityHeaders;
 use crate::jwk::KeySet;
 use crate::jws::Algorithm;
+use crate::mapping::Mapping;
+use crate::replica::ReplicaConfig;
 use crate::route::Routes;
+use crate::table::TableReader;
 
 mod check;
 mod problems;
@@ -138,7 +142,7 @@ pub struct Revocation {
     /// The bearer token that the companion knows this gateway by.
     pub gateway_token: String,
     /// The companion's Ed25519 key, which signs the feed.
-    pub feed_key: [u8; 32],
+    pub feed_key: FeedKey,
     /// The key of subject hashes, shared with the companion.
     pub subject_key: [u8; 16],
     /// The key of checksums in shared data, this gateway's own.
@@ -197,10 +201,41 @@ impl Config {
         check::config(text)
     }
 
+    /// This worker's view of the state table.
+    #[must_use]
+    pub fn table_reader(&self) -> TableReader {
+        TableReader::new(&self.revocation.table, self.revocation.checksum_key)
+    }
+
+    /// What the follower of the feed needs to know.
+    #[must_use]
+    pub fn replica(&self) -> ReplicaConfig {
+        let Revocation { table, checksum_key, feed_key, gateway_name, wait, .. } = &self.revocation;
+        let oldest = |issuer: &Issuer| issuer.max_token_lifetime.saturating_add(issuer.leeway);
+        ReplicaConfig {
+            table: table.clone(),
+            checksum_key: *checksum_key,
+            feed_key: *feed_key,
+            gateway_name: gateway_name.clone(),
+            wait: *wait,
+            needed_retention: self.issuers.iter().map(oldest).max().unwrap_or_default(),
+        }
+    }
+
     /// The issuer with this `iss`, and its place.
     #[must_use]
     pub fn issuer(&self, iss: &str) -> Option<(usize, &Issuer)> {
         self.issuers.iter().enumerate().find(|(_, issuer)| issuer.issuer == iss)
+    }
+}
+
+impl Issuer {
+    /// Which of its tokens' claims name subjects.
+    #[must_use]
+    pub fn mapping(&self) -> Mapping {
+        let SubjectClaims { session, device, tenant, org_unit, groups, email, phone } =
+            self.subject_claims.clone();
+        Mapping { session, device, tenant, org_unit, groups, email, phone }
     }
 }
 

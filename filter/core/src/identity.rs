@@ -77,7 +77,7 @@ impl IdentityHeaders {
 
 impl Identity {
     /// Who `claims`, which were verified, speak of; `subject` is their `sub`.
-    pub fn new(claims: &Claims<'_>, subject: &str, names: &IdentityHeaders) -> Self {
+    pub(crate) fn new(claims: &Claims<'_>, subject: &str, names: &IdentityHeaders) -> Self {
         let scope = (!claims.scope.is_empty()).then(|| {
             claims.scope.iter().map(|scope| header_value(scope)).collect::<Vec<_>>().join(" ")
         });
@@ -112,8 +112,7 @@ impl Identity {
     }
 
     /// About how much memory it takes.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| {
             name.len().saturating_add(value.len()).saturating_add(size_of::<(String, String)>())
         });

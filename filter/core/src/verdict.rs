@@ -31,8 +31,11 @@ use crate::record::SignalId;
 use crate::route::RouteError;
 use crate::time::UnixTime;
 
+mod response;
 #[cfg(test)]
 mod tests;
+
+pub use response::Response;
 
 /// After how long a client may try again while the gate waits for its companion or a key set: both are asked
 /// again within a second or two.
@@ -290,19 +293,6 @@ enum Class {
     NotNow,
 }
 
-/// An answer, ready to send.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Response {
-    /// The HTTP status.
-    pub status: u16,
-    /// The gRPC status that says the same.
-    pub grpc_status: u32,
-    /// Names in lower case, and values.
-    pub headers: Vec<(&'static str, String)>,
-    /// JSON.
-    pub body: &'static str,
-}
-
 impl Denial {
     /// The value of the `reason` metric. Part of the interface: renaming one is breaking.
     #[must_use]
@@ -437,22 +427,6 @@ impl Denial {
             [] => "Bearer".to_owned(),
             parameters => format!("Bearer {}", parameters.join(", ")),
         })
-    }
-
-    /// The whole answer.
-    #[must_use]
-    pub fn response(&self, with: &Challenge) -> Response {
-        let mut headers = vec![("content-type", "application/json".to_owned())];
-        // What was refused once may pass a moment later, and the other way round.
-        headers.push(("cache-control", "no-store".to_owned()));
-        headers.extend(self.challenge(with).map(|challenge| ("www-authenticate", challenge)));
-        headers.extend(self.retry_after().map(|seconds| ("retry-after", seconds.to_string())));
-        Response {
-            status: self.status(),
-            grpc_status: self.grpc_status(),
-            headers,
-            body: self.body(),
-        }
     }
 
     const fn class(&self) -> Class {

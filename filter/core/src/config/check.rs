@@ -16,6 +16,7 @@ use super::{
     OnStale, Revocation, SubjectClaims,
 };
 use crate::base64url;
+use crate::feed::FeedKey;
 use crate::identity::{IdentityHeaders, MAX_HYPHENS};
 use crate::jwk::KeySet;
 use crate::{json, jws};
@@ -258,11 +259,11 @@ impl Check {
         self.seconds(seconds, path, 1, MAX_WAIT_SECS)
     }
 
-    fn feed_key(&mut self, text: Option<String>, path: &str) -> Option<[u8; 32]> {
+    fn feed_key(&mut self, text: Option<String>, path: &str) -> Option<FeedKey> {
         let remedy = "set it to the public key that `rescind keygen` prints";
         let Some(text) = text else { return self.missing(path, remedy) };
         match base64url::decode(text.as_bytes()).ok().and_then(|key| key.try_into().ok()) {
-            Some(key) => Some(key),
+            Some(key) => Some(FeedKey(key)),
             None => self.wrong(path, "is not 32 bytes in base64url without padding", remedy),
         }
     }

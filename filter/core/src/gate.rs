@@ -1,0 +1,182 @@
+//! The decision: may this request pass, now?
+//!
+//! [`Gate::decide`] makes these checks, in this order, and the first that fails is the answer:
+//!
+//! 1. **Route.** What does the request need? A path that could be read in several ways is refused before it is
+//!    compared with any route. A public route ends here: no credential is looked at, identity headers are removed.
+//! 2. **Credential.** One bearer token, in one header.
+//! 3. **State.** Was the companion ever heard from, and recently enough? What could not be answered with a permit
+//!    costs no signature check. The head of the state table also says whether key sets have changed.
+//! 4. **Token.** Verified before, byte for byte, with a key that still is the issuer's? Else verified now
+//!    ([`token`]): form, issuer, type, algorithm, key, signature, claims, in this order.
+//! 5. **Time.** `exp` at each request, and age against what the companion remembers.
+//! 6. **Revocation.** Has anything happened to any of the token's subjects since it was issued? Asked for every
+//!    request; the answer of last time stands only while no page of the table that could change it has changed.
+//! 7. **Scope.**
+//!
+//! **What a cache can do here**: save the signature check and the search. It cannot let a revoked token pass: state
+//! is found by claims, never by a token's bytes, since an ECDSA signature can be rewritten by whoever holds one.
+//!
+//! This module refuses to call anything: time, shared data, keys and signature checks are arguments.
+
+use std::time::Duration;
+
+use crate::cache::TokenCache;
+use crate::config::{Config, OnStale};
+use crate::credential;
+use crate::crypto::SignatureVerifier;
+use crate::keys::KeyStore;
+use crate::mapping::Mapping;
+use crate::metrics::{Counters, Id};
+use crate::request::RequestView;
+use crate::route::Access;
+use crate::shared::SharedData;
+use crate::subject::SubjectHasher;
+use crate::table::{TableReader, TableStatus};
+use crate::time::UnixTime;
+use crate::verdict::{Denial, Permit};
+
+mod token;
+mod verified;
+
+use verified::Verified;
+
+/// Decides about requests. One for each worker.
+#[derive(Debug)]
+pub struct Gate {
+    config: Config,
+    /// For each issuer of the configuration.
+    mappings: Vec<Mapping>,
+    hasher: SubjectHasher,
+    cache: TokenCache<Verified>,
+    /// What was decided, for the metrics.
+    pub counters: Counters,
+}
+
+/// What a decision rests on, beside the request and the configuration.
+pub struct Context<'a> {
+    /// This worker's view of the state table.
+    pub table: &'a mut TableReader,
+    /// Where the table is.
+    pub shared: &'a dyn SharedData,
+    /// This worker's view of the issuers' keys.
+    pub keys: &'a mut KeyStore,
+    /// Checks signatures.
+    pub verifier: &'a dyn SignatureVerifier,
+}
+
+/// The state table as it is now.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    epoch: u64,
+    retention: Duration,
+    /// Only with `on_stale: allow`.
+    is_stale: bool,
+}
+
+impl Gate {
+    /// A gate for `config`. `seed` is random: it keeps strangers from choosing tokens that meet in the cache.
+    #[must_use]
+    pub fn new(config: Config, seed: [u64; 2]) -> Self {
+        let limits = config.limits;
+        Self {
+            mappings: config.issuers.iter().map(|issuer| issuer.mapping()).collect(),
+            hasher: SubjectHasher::new(config.revocation.subject_key),
+            cache: TokenCache::new(limits.token_cache_entries, limits.token_cache_bytes, seed),
+            counters: Counters::new(),
+            config,
+        }
+    }
+
+    /// The configuration that is enforced.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How many verified tokens are remembered.
+    #[must_use]
+    pub fn cached_tokens(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// Whether `request` may pass at `now`; if not, why.
+    pub fn decide(
+        &mut self,
+        request: &RequestView<'_>,
+        context: &mut Context<'_>,
+        now: UnixTime,
+    ) -> Result<Permit, Denial> {
+        let verdict = self.judge(request, context, now);
+        match &verdict {
+            Ok(Permit { identity: None, .. }) => self.counters.add(Id::PermittedPublic, 1),
+            Ok(Permit { stale, .. }) => {
+                self.counters.add(Id::Permitted, 1);
+                self.counters.add(Id::PermittedStale, u64::from(*stale));
+            }
+            Err(denial) => self.counters.deny(denial),
+        }
+        verdict
+    }
+
+    fn judge(
+        &mut self,
+        request: &RequestView<'_>,
+        context: &mut Context<'_>,
+        now: UnixTime,
+    ) -> Result<Permit, Denial> {
+        // 1. Route.
+        let Access::Token { scopes } = self.config.routes.select(request)? else {
+            return Ok(Permit { identity: None, stale: false });
+        };
+        // 2. Credential.
+        let no_token = |error| Denial::Credential { error, scopes: scopes.clone() };
+        let presented = credential::find(request).map_err(no_token)?;
+        // 3. State. A malformed request is the client's fault in every state.
+        let standing = match standing(&self.config, context, now) {
+            Ok(standing) => standing,
+            Err(denial) => return Err(presented.token().err().map_or(denial, no_token)),
+        };
+        // 4. Token: known,
+        if let Some(verified) = self.cache.get(presented.bytes())
+            && verified.key_is_current(context.keys)
+        {
+            self.counters.add(Id::TokenCacheHits, 1);
+            return verified.judge(standing, scopes, context, &mut self.counters, now);
+        }
+        // or new.
+        self.counters.add(Id::TokenCacheMisses, 1);
+        let token = presented.token().map_err(no_token)?;
+        let mut verified =
+            token::verify(token, &self.config, &self.mappings, &self.hasher, context, now)?;
+        // 5. to 7.
+        let verdict = verified.judge(standing, scopes, context, &mut self.counters, now);
+        let bytes = verified.bytes();
+        self.cache.insert(token, verified, bytes);
+        verdict
+    }
+}
+
+/// Whether the state can be relied on; and if so, brings keys up to date.
+fn standing(config: &Config, context: &mut Context<'_>, now: UnixTime) -> Result<Standing, Denial> {
+    let (fresh_at, epoch, keys_version, retention) =
+        match context.table.refresh(context.shared, now) {
+            TableStatus::NeverSynchronized => return Err(Denial::NeverSynchronized),
+            TableStatus::Synced { fresh_at, epoch, keys_version, retention } => {
+                (fresh_at, epoch, keys_version, retention)
+            }
+        };
+    let limit = config.revocation.max_staleness;
+    let is_stale = now.since(fresh_at) > limit;
+    if is_stale && config.revocation.on_stale == OnStale::Deny {
+        return Err(Denial::Stale { fresh_at, now, limit });
+    }
+    context.keys.sync(context.shared, keys_version);
+    Ok(Standing { epoch, retention, is_stale })
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}

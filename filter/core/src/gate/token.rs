@@ -1,0 +1,161 @@
+//! From bytes to a verified token: RFC 7519 §7.2, RFC 8725 and RFC 9068 §4, in the order in which it is safe.
+//!
+//! Until its signature is checked, one thing of a token's content is looked at: `iss`, to find the keys. Everything
+//! that decides *how* it is checked comes from the issuer's configuration, and the header is compared with that.
+
+use std::rc::Rc;
+
+use super::Context;
+use super::verified::{Lifetime, Verified};
+use crate::claims::{self, Claims};
+use crate::config::{Config, Issuer, TokenType};
+use crate::identity::Identity;
+use crate::json::{self, Limits, excerpt};
+use crate::jws::{Jws, typ_matches};
+use crate::keys::KeyMark;
+use crate::mapping::{self, Mapping};
+use crate::subject::SubjectHasher;
+use crate::time::UnixTime;
+use crate::verdict::Denial;
+
+/// Verifies `token`, and keeps of it what later requests need.
+pub(super) fn verify(
+    token: &[u8],
+    config: &Config,
+    mappings: &[Mapping],
+    hasher: &SubjectHasher,
+    context: &mut Context<'_>,
+    now: UnixTime,
+) -> Result<Verified, Denial> {
+    let jws = Jws::parse(token, config.limits.max_token_bytes).map_err(Denial::MalformedToken)?;
+    let payload = json::parse(jws.payload(), &Limits::TOKEN).map_err(Denial::MalformedPayload)?;
+    let iss = claims::peek_issuer(&payload).unwrap_or_default();
+    let (place, issuer) =
+        config.issuer(iss).ok_or_else(|| Denial::UnknownIssuer { issuer: excerpt(iss) })?;
+    let token_type = token_type(&jws, issuer)?;
+    if !issuer.algorithms.contains(&jws.algorithm()) {
+        let issuer = issuer.issuer.clone();
+        return Err(Denial::AlgorithmNotAllowed { algorithm: jws.algorithm(), issuer });
+    }
+    let key = signing_key(&jws, place, issuer, context, now)?;
+    let claims = Claims::parse(&payload).map_err(Denial::MalformedClaims)?;
+    if claims.events {
+        return Err(Denial::SecurityEventToken);
+    }
+    // A token bound to a key is worth nothing without the proof, and a bearer header brings none (RFC 9449 §7.2).
+    if claims.cnf.is_some() {
+        return Err(Denial::SenderConstrained);
+    }
+    let subject = required(claims.sub, "sub")?;
+    if token_type == TokenType::AccessToken {
+        required(claims.client_id.or(claims.azp), "client_id")?;
+        required(claims.jti, "jti")?;
+    }
+    audience(&claims, issuer)?;
+    let lifetime = lifetime(&claims, issuer, now)?;
+    let mapping = mappings.get(place).cloned().unwrap_or_default();
+    let subjects = mapping::token_keys(&claims, &mapping, hasher);
+    if subjects.len() > mapping::MAX_TOKEN_KEYS {
+        let (count, limit) = (subjects.len(), mapping::MAX_TOKEN_KEYS);
+        return Err(Denial::TooManySubjects { count, limit });
+    }
+    Ok(Verified {
+        issuer: place,
+        key,
+        lifetime,
+        scopes: claims.scope.iter().map(|scope| (*scope).to_owned()).collect(),
+        subjects,
+        identity: Rc::new(Identity::new(&claims, subject, &config.identity.headers)),
+        state: None,
+    })
+}
+
+/// Kinds of tokens are told apart by `typ`, so that none can be used as another (RFC 8725 §3.11).
+fn token_type(jws: &Jws<'_>, issuer: &Issuer) -> Result<TokenType, Denial> {
+    let typ = jws.typ();
+    if typ.is_some_and(|typ| typ_matches(typ, "secevent+jwt")) {
+        return Err(Denial::SecurityEventToken);
+    }
+    let matches = |accepted: &&TokenType| match (accepted, typ) {
+        (TokenType::AccessToken, None) => false,
+        (TokenType::Jwt, None) => true,
+        (accepted, Some(typ)) => typ_matches(typ, accepted.name()),
+    };
+    issuer.types.iter().find(matches).copied().ok_or_else(|| Denial::WrongType {
+        typ: typ.map(excerpt),
+        issuer: issuer.issuer.clone(),
+        accepted: issuer.types.iter().map(|known| known.name()).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The issuer's key that made the signature.
+fn signing_key(
+    jws: &Jws<'_>,
+    place: usize,
+    issuer: &Issuer,
+    context: &mut Context<'_>,
+    now: UnixTime,
+) -> Result<KeyMark, Denial> {
+    let name = || issuer.issuer.clone();
+    let keys = context.keys.keys(place).ok_or_else(|| Denial::KeysNotReady { issuer: name() })?;
+    let (algorithm, kid) = (jws.algorithm(), jws.kid());
+    let mut any_fits = false;
+    let signer = keys.candidates(algorithm, kid).find(|key| {
+        any_fits = true;
+        context.verifier.verify(algorithm, key, jws.signing_input(), jws.signature())
+    });
+    if let Some(key) = signer.and_then(|key| context.keys.mark(place, key)) {
+        return Ok(key);
+    }
+    // With a `kid` that is known, the issuer's keys are not the problem. Without one, nobody can tell.
+    if !kid.is_some_and(|kid| keys.contains_kid(kid)) {
+        context.keys.wish(place, context.shared, now);
+    }
+    let (issuer, kid) = (name(), kid.map(excerpt));
+    Err(match any_fits {
+        true => Denial::BadSignature { issuer, kid, algorithm },
+        false => Denial::UnknownKey { issuer, kid, algorithm },
+    })
+}
+
+fn audience(claims: &Claims<'_>, issuer: &Issuer) -> Result<(), Denial> {
+    if claims.aud.is_empty() {
+        return Err(Denial::MissingClaim { claim: "aud" });
+    }
+    if issuer.audiences.iter().any(|audience| claims.has_audience(audience)) {
+        return Ok(());
+    }
+    Err(Denial::WrongAudience {
+        audience: excerpt(&claims.aud.join(" ")),
+        expected: issuer.audiences.join(" "),
+    })
+}
+
+/// When the token may be used, if that is now and within what the issuer's configuration allows.
+fn lifetime(claims: &Claims<'_>, issuer: &Issuer, now: UnixTime) -> Result<Lifetime, Denial> {
+    let leeway = issuer.leeway;
+    let exp = required(claims.exp, "exp")?;
+    let (from, limit) = match (claims.iat, issuer.assumed_lifetime) {
+        (Some(iat), _) => (iat, issuer.max_token_lifetime),
+        (None, Some(assumed)) => (exp.minus(assumed).min(now), assumed),
+        (None, None) => return Err(Denial::MissingClaim { claim: "iat" }),
+    };
+    let lifetime = Lifetime { exp, leeway, issued_at: claims.iat, age_from: from };
+    lifetime.refuse_expired(now)?;
+    if from > now.plus(leeway) {
+        return Err(Denial::IssuedInTheFuture { iat: from, now, leeway });
+    }
+    if let Some(nbf) = claims.nbf
+        && nbf > now.plus(leeway)
+    {
+        return Err(Denial::NotYetValid { nbf, now, leeway });
+    }
+    if exp.since(from) > limit {
+        return Err(Denial::LifetimeTooLong { lifetime: exp.since(from), limit });
+    }
+    Ok(lifetime)
+}
+
+fn required<T>(claim: Option<T>, name: &'static str) -> Result<T, Denial> {
+    claim.ok_or(Denial::MissingClaim { claim: name })
+}

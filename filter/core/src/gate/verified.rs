@@ -1,0 +1,133 @@
+//! What is remembered of a verified token, and what is asked of it at each request.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::{Context, Standing};
+use crate::event;
+use crate::identity::Identity;
+use crate::keys::{KeyMark, KeyStore};
+use crate::metrics::{Counters, Id};
+use crate::record::{FactKind, SubjectHash};
+use crate::table::{Revocation, revocation};
+use crate::time::UnixTime;
+use crate::verdict::{Denial, Permit};
+
+/// A token whose signature and claims were checked.
+#[derive(Clone, Debug)]
+pub(super) struct Verified {
+    /// The issuer's place in the configuration.
+    pub(super) issuer: usize,
+    pub(super) key: KeyMark,
+    pub(super) lifetime: Lifetime,
+    pub(super) scopes: Vec<String>,
+    /// Whose revocation revokes it.
+    pub(super) subjects: Vec<SubjectHash>,
+    pub(super) identity: Rc<Identity>,
+    /// What the table said, and when.
+    pub(super) state: Option<KnownState>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lifetime {
+    pub(super) exp: UnixTime,
+    pub(super) leeway: Duration,
+    /// `iat`; without it, the token counts as issued before every event.
+    pub(super) issued_at: Option<UnixTime>,
+    /// `iat`, or what is assumed for it.
+    pub(super) age_from: UnixTime,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KnownState {
+    epoch: u64,
+    revocation: Option<Revocation>,
+}
+
+impl Verified {
+    /// Whether the key that verified the token still is its issuer's.
+    pub(super) fn key_is_current(&mut self, keys: &KeyStore) -> bool {
+        keys.is_current(self.issuer, &mut self.key)
+    }
+
+    /// Checks 5 to 7: time, revocation, scope.
+    pub(super) fn judge(
+        &mut self,
+        standing: Standing,
+        scopes: &[String],
+        context: &mut Context<'_>,
+        counters: &mut Counters,
+        now: UnixTime,
+    ) -> Result<Permit, Denial> {
+        self.lifetime.refuse_expired(now)?;
+        self.lifetime.refuse_forgotten(standing.retention, now)?;
+        if let Some(revocation) = self.revocation(standing.epoch, context, counters)? {
+            return Err(self.lifetime.denial(&revocation));
+        }
+        if let Some(missing) = scopes.iter().find(|scope| !self.scopes.contains(scope)) {
+            let missing = missing.clone();
+            return Err(Denial::InsufficientScope { required: scopes.to_vec(), missing });
+        }
+        Ok(Permit { identity: Some(Rc::clone(&self.identity)), stale: standing.is_stale })
+    }
+
+    /// What the table says about the token, asked again only if that may have changed.
+    fn revocation(
+        &mut self,
+        epoch: u64,
+        context: &mut Context<'_>,
+        counters: &mut Counters,
+    ) -> Result<Option<Revocation>, Denial> {
+        if let Some(known) = &mut self.state
+            && (known.epoch == epoch || !context.table.changed_since(known.epoch, &self.subjects))
+        {
+            known.epoch = epoch;
+            return Ok(known.revocation);
+        }
+        counters.add(Id::StateLookups, 1);
+        let records = context
+            .table
+            .lookup(context.shared, &self.subjects)
+            .map_err(|error| Denial::TableUnavailable(error.to_string()))?;
+        let revocation = revocation(&self.subjects, self.lifetime.issued_at, &records);
+        self.state = Some(KnownState { epoch, revocation });
+        Ok(revocation)
+    }
+
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let scopes =
+            self.scopes.iter().map(|scope| scope.len().saturating_add(size_of::<String>()));
+        scopes
+            .fold(size_of::<Self>(), usize::saturating_add)
+            .saturating_add(size_of_val(self.subjects.as_slice()))
+            .saturating_add(self.identity.bytes())
+    }
+}
+
+impl Lifetime {
+    pub(super) fn refuse_expired(&self, now: UnixTime) -> Result<(), Denial> {
+        let Self { exp, leeway, .. } = *self;
+        if now < exp.plus(leeway) { Ok(()) } else { Err(Denial::Expired { exp, now, leeway }) }
+    }
+
+    /// A revocation as old as the token may have been forgotten: then nobody knows whether the token is good.
+    fn refuse_forgotten(&self, retention: Duration, now: UnixTime) -> Result<(), Denial> {
+        let iat = self.age_from;
+        if now.since(iat) <= retention {
+            return Ok(());
+        }
+        Err(Denial::OlderThanRetention { iat, now, retention })
+    }
+
+    fn denial(&self, revocation: &Revocation) -> Denial {
+        let Revocation { signal, at, .. } = *revocation;
+        let event = event::name(revocation.event);
+        match revocation.kind {
+            FactKind::RevokedBefore => {
+                Denial::Revoked { signal, event, at, issued_at: self.issued_at }
+            }
+            FactKind::Disabled => Denial::Disabled { signal, event, at },
+        }
+    }
+}

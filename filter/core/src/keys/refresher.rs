@@ -1,0 +1,271 @@
+//! When the leader fetches which key set.
+//!
+//! Sans-IO: [`Refresher::handle_tick`] says what to fetch, the shell fetches it through the gateway and hands the
+//! answer to [`Refresher::handle_response`]. A callout that never comes back is noticed by its deadline, because
+//! hosts cancel callouts silently when a configuration is replaced.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Source, StoredSet, WISH_INTERVAL};
+use crate::config::Config;
+use crate::jwk::{KeySet, KeySetError};
+use crate::shared::{SharedData, SharedDataError};
+use crate::time::UnixTime;
+
+/// How long an issuer may take to answer.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long after [`FETCH_TIMEOUT`] a callout counts as lost: the gateway's own timer comes first.
+const LOST_AFTER: Duration = Duration::from_secs(7);
+
+/// The pause after the first failure; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause after a failure, if the set is not refreshed more often anyway.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Decides when to fetch which key set.
+#[derive(Debug)]
+pub struct Refresher {
+    entries: Vec<Entry>,
+    was_leader: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    source: Source,
+    /// When the next fetch is due.
+    due: UnixTime,
+    /// When the last fetch began.
+    last_fetch: Option<UnixTime>,
+    /// While a fetch is under way: when it counts as lost.
+    lost_at: Option<UnixTime>,
+    failures: u32,
+}
+
+/// A request for the shell to send: `GET`, with `accept: application/json`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fetch {
+    /// To be handed back with the response.
+    pub source: usize,
+    /// The gateway's name for the server.
+    pub cluster: String,
+    /// The `host` header.
+    pub authority: String,
+    /// Path and query.
+    pub path: String,
+    /// When the gateway should give up.
+    pub timeout: Duration,
+}
+
+/// Why a fetch brought no keys.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum FetchError {
+    /// The gateway could not send the request, or got no answer in time.
+    #[error("no answer")]
+    NoAnswer,
+    /// An answer other than 2xx; redirects are not followed.
+    #[error("status {status}")]
+    Status {
+        /// What it was.
+        status: u16,
+    },
+    /// An answer that is no usable key set.
+    #[error("{0}")]
+    KeySet(#[from] KeySetError),
+    /// The keys could not be put into shared data.
+    #[error("{0}")]
+    SharedData(#[from] SharedDataError),
+}
+
+/// What happened, to be logged and counted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum KeysNotice {
+    /// A good set was fetched.
+    Fetched {
+        /// Whose.
+        issuer: String,
+        /// How many keys can be used.
+        keys: usize,
+        /// How many cannot.
+        skipped: usize,
+        /// Whether it is another set than before: then the head's `keys_version` must be raised.
+        changed: bool,
+    },
+    /// A fetch failed; the last good set stays.
+    Failed {
+        /// Whose.
+        issuer: String,
+        /// Why.
+        error: FetchError,
+        /// How long until the next attempt.
+        pause: Duration,
+    },
+}
+
+impl Refresher {
+    /// For the key sets that `config` says are to be fetched.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let entries = Source::all(config).into_iter().map(|source| Entry {
+            source,
+            due: UnixTime::EPOCH,
+            last_fetch: None,
+            lost_at: None,
+            failures: 0,
+        });
+        Self { entries: entries.collect(), was_leader: false }
+    }
+
+    /// What to fetch now. Only the leader fetches; a new leader goes on from what shared data says.
+    pub fn handle_tick(
+        &mut self,
+        is_leader: bool,
+        shared: &dyn SharedData,
+        now: UnixTime,
+        random: u64,
+    ) -> (Vec<Fetch>, Vec<KeysNotice>) {
+        let mut fetches = Vec::new();
+        let mut notices = Vec::new();
+        if is_leader && !self.was_leader {
+            self.entries.iter_mut().for_each(|entry| entry.resume(shared, now, random));
+        }
+        self.was_leader = is_leader;
+        if !is_leader {
+            return (fetches, notices);
+        }
+        for (place, entry) in self.entries.iter_mut().enumerate() {
+            if entry.lost_at.is_some_and(|lost_at| now >= lost_at) {
+                notices.push(entry.fail(FetchError::NoAnswer, now, random));
+            }
+            if entry.lost_at.is_none() && (now >= entry.due || entry.is_wished_for(shared, now)) {
+                entry.last_fetch = Some(now);
+                entry.lost_at = Some(now.plus(LOST_AFTER));
+                let url = &entry.source.url;
+                fetches.push(Fetch {
+                    source: place,
+                    cluster: url.cluster.clone(),
+                    authority: url.authority.clone(),
+                    path: url.path.clone(),
+                    timeout: FETCH_TIMEOUT,
+                });
+            }
+        }
+        (fetches, notices)
+    }
+
+    /// Takes the answer to a fetch: its status and body, or nothing if there was none. The body must be whole.
+    pub fn handle_response(
+        &mut self,
+        source: usize,
+        response: Option<(u16, &[u8])>,
+        shared: &dyn SharedData,
+        now: UnixTime,
+        random: u64,
+    ) -> Option<KeysNotice> {
+        let entry = self.entries.get_mut(source)?;
+        // An answer after its deadline was counted as lost; a good one is welcome all the same.
+        match entry.accept(response, shared, now) {
+            Ok(notice) => {
+                entry.lost_at = None;
+                entry.failures = 0;
+                entry.due = now.plus(spread(entry.source.url.refresh, random));
+                Some(notice)
+            }
+            Err(error) => entry.lost_at.is_some().then(|| entry.fail(error, now, random)),
+        }
+    }
+}
+
+impl Entry {
+    /// A set that is there and fresh need not be fetched again because the leader changed.
+    fn resume(&mut self, shared: &dyn SharedData, now: UnixTime, random: u64) {
+        self.lost_at = None;
+        self.failures = 0;
+        let stored = self.source.load(shared).ok().flatten();
+        // A time in the future is a clock's mistake; waiting for it would be ours.
+        let fetched_at = stored.map(|stored| stored.fetched_at).filter(|at| *at <= now);
+        self.last_fetch = fetched_at;
+        self.due = fetched_at.map_or(now, |at| at.plus(spread(self.source.url.refresh, random)));
+    }
+
+    fn is_wished_for(&self, shared: &dyn SharedData, now: UnixTime) -> bool {
+        let may_fetch = |last: UnixTime| now.since(last) >= WISH_INTERVAL || last > now;
+        self.last_fetch.is_none_or(may_fetch)
+            && self.source.wish(shared).is_some_and(|wish| {
+                // A wish from the future would be granted for ever.
+                wish <= now && self.last_fetch.is_none_or(|last| wish >= last)
+            })
+    }
+
+    fn accept(
+        &self,
+        response: Option<(u16, &[u8])>,
+        shared: &dyn SharedData,
+        now: UnixTime,
+    ) -> Result<KeysNotice, FetchError> {
+        let (status, body) = response.ok_or(FetchError::NoAnswer)?;
+        if !(200..300).contains(&status) {
+            return Err(FetchError::Status { status });
+        }
+        let set = KeySet::parse(body)?;
+        let stored = StoredSet { fetched_at: now, text: body.to_vec() };
+        let changed = self.source.store(&stored, shared)?;
+        Ok(KeysNotice::Fetched {
+            issuer: self.source.iss.clone(),
+            keys: set.keys().len(),
+            skipped: set.skipped().len(),
+            changed,
+        })
+    }
+
+    fn fail(&mut self, error: FetchError, now: UnixTime, random: u64) -> KeysNotice {
+        let longest = LONGEST_PAUSE.min(self.source.url.refresh);
+        let factor = 1_u32.checked_shl(self.failures.min(16)).unwrap_or(u32::MAX);
+        let pause = spread(FIRST_PAUSE.saturating_mul(factor).min(longest), random);
+        self.failures = self.failures.saturating_add(1);
+        self.lost_at = None;
+        self.due = now.plus(pause);
+        KeysNotice::Failed { issuer: self.source.iss.clone(), error, pause }
+    }
+}
+
+impl KeysNotice {
+    /// Whether the head's `keys_version` must be raised, so that all workers read the sets again.
+    #[must_use]
+    pub const fn changes_keys(&self) -> bool {
+        matches!(self, Self::Fetched { changed: true, .. })
+    }
+
+    /// Whether a fetch failed: for the metric, and for the level of the log.
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+}
+
+impl fmt::Display for KeysNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fetched { issuer, keys, skipped, changed } => {
+                let news = if *changed { "changed" } else { "unchanged" };
+                write!(f, "keys of `{issuer}`: fetched, {news}, {keys} usable, {skipped} set aside")
+            }
+            Self::Failed { issuer, error, pause } => {
+                let pause = pause.as_millis();
+                write!(
+                    f,
+                    "keys of `{issuer}`: fetch failed ({error}), last good set kept, next try in {pause} ms"
+                )
+            }
+        }
+    }
+}
+
+/// From three quarters of `pause` to all of it: gateways that started together do not ask together.
+fn spread(pause: Duration, random: u64) -> Duration {
+    let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+    let quarter = millis / 4;
+    Duration::from_millis(millis.saturating_sub(quarter.saturating_mul(random % 1025) / 1024))
+}

@@ -1,0 +1,362 @@
+//! A gateway in one process: gate, table, replica and a companion's log, with a clock that is moved by hand.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+use std::time::Duration;
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use rescind_core::base64url;
+use rescind_core::config::Config;
+use rescind_core::crypto::SoftwareVerifier;
+use rescind_core::feed::{Cursor, LogId, Page, SignedPage, signing_input};
+use rescind_core::gate::{Context, Gate};
+use rescind_core::keys::{Fetch, KeyStore, Refresher};
+use rescind_core::metrics;
+use rescind_core::record::{Fact, FactKind, FactValue, Record, RecordKey, SignalId};
+use rescind_core::replica::{FeedRequest, Replica, Step};
+use rescind_core::request::{Field, RequestView};
+use rescind_core::shared::LocalSharedData;
+use rescind_core::subject::{SubjectHasher, SubjectKey, SubjectKind};
+use rescind_core::table::{TableReader, TableStatus};
+use rescind_core::time::UnixTime;
+use rescind_core::verdict::{Denial, Permit};
+use serde_json::{Value, json};
+
+/// Now, when a world begins.
+pub(crate) const START: u64 = 1_800_000_000;
+
+/// The issuer of most tokens.
+pub(crate) const ISSUER: &str = "https://idp.example.com";
+
+/// What most tokens are for.
+pub(crate) const AUDIENCE: &str = "https://api.example.com";
+
+/// A key of an issuer or of the companion, from one number.
+pub(crate) fn key(number: u8) -> SigningKey {
+    SigningKey::from_bytes(&[number; 32])
+}
+
+/// The key as a JWK.
+pub(crate) fn jwk(kid: &str, key: &SigningKey) -> Value {
+    let x = base64url::encode(key.verifying_key().as_bytes());
+    json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": kid, "x": x})
+}
+
+/// The configuration of most worlds: one issuer, a public route, and one that asks for a scope.
+pub(crate) fn config() -> Value {
+    json!({
+        "issuers": [{
+            "issuer": ISSUER,
+            "audiences": [AUDIENCE],
+            "algorithms": ["EdDSA"],
+            "keys": {"inline": {"keys": [jwk("k1", &key(1))]}},
+        }],
+        "routes": [
+            {"path_prefix": "/public", "access": "public"},
+            {"path_prefix": "/admin", "scopes": ["admin", "write"]},
+        ],
+        "revocation": {
+            "cluster": "rescind",
+            "authority": "rescind.example.com",
+            "gateway_name": "edge-1",
+            "gateway_token": "gateway-secret",
+            "feed_key": base64url::encode(key(9).verifying_key().as_bytes()),
+            "subject_key": "000102030405060708090a0b0c0d0e0f",
+            "checksum_key": "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff",
+            "max_staleness_secs": 60,
+        },
+        "challenge": {"realm": "api"},
+    })
+}
+
+/// `value` with `change` at `pointer`.
+pub(crate) fn with(mut value: Value, pointer: &str, change: Value) -> Value {
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    let parent = value.pointer_mut(parent).unwrap();
+    match parent {
+        Value::Array(elements) => elements[name.parse::<usize>().unwrap()] = change,
+        parent => parent[name] = change,
+    }
+    value
+}
+
+/// The header of most tokens.
+pub(crate) fn header() -> Value {
+    json!({"alg": "EdDSA", "typ": "at+jwt", "kid": "k1"})
+}
+
+/// The claims of most tokens: issued a minute before a world begins, for ten minutes.
+pub(crate) fn claims() -> Value {
+    json!({
+        "iss": ISSUER,
+        "sub": "alice",
+        "aud": AUDIENCE,
+        "client_id": "app-7",
+        "jti": "t-1",
+        "iat": START - 60,
+        "exp": START + 540,
+        "scope": "read",
+    })
+}
+
+/// A token as its issuer makes it.
+pub(crate) fn mint(header: &Value, claims: &Value, key: &SigningKey) -> String {
+    let part = |value: &Value| base64url::encode(value.to_string().as_bytes());
+    let input = format!("{}.{}", part(header), part(claims));
+    let signature = base64url::encode(&key.sign(input.as_bytes()).to_bytes());
+    format!("{input}.{signature}")
+}
+
+/// A good token.
+pub(crate) fn good_token() -> String {
+    mint(&header(), &claims(), &key(1))
+}
+
+/// A good token with one claim changed; `null` takes it away.
+pub(crate) fn token_with(claim: &str, value: Value) -> String {
+    let mut claims = claims();
+    match value {
+        Value::Null => drop(claims.as_object_mut().unwrap().remove(claim)),
+        value => claims[claim] = value,
+    }
+    mint(&header(), &claims, &key(1))
+}
+
+/// A token signed with ES256, the same with the other of its two valid signatures, and the key.
+pub(crate) fn ecdsa_token_and_twin(claims: &Value) -> (String, String, Value) {
+    use p256::ecdsa::{Signature, SigningKey, signature::Signer as _};
+    let key = SigningKey::from_slice(&[7; 32]).unwrap();
+    let point = key.verifying_key().to_sec1_bytes();
+    let part = |value: &Value| base64url::encode(value.to_string().as_bytes());
+    let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": "ec"});
+    let input = format!("{}.{}", part(&header), part(claims));
+    let signature: Signature = key.sign(input.as_bytes());
+    let (r, s) = signature.split_scalars();
+    let twin = Signature::from_scalars(r, -s).unwrap();
+    let token =
+        |signature: &Signature| format!("{input}.{}", base64url::encode(&signature.to_bytes()));
+    let jwk = json!({
+        "kty": "EC", "crv": "P-256", "kid": "ec",
+        "x": base64url::encode(&point[1..33]), "y": base64url::encode(&point[33..65]),
+    });
+    (token(&signature), token(&twin), jwk)
+}
+
+/// What a client gets: status, metric, challenge.
+pub(crate) type Answer = (u16, &'static str, Option<String>);
+
+/// The companion's key.
+const FEED_KEY: u8 = 9;
+
+/// A gateway of one worker, its companion and its issuer.
+pub(crate) struct World {
+    gate: Gate,
+    keys: KeyStore,
+    table: TableReader,
+    refresher: Refresher,
+    fetches: Vec<Fetch>,
+    replica: Replica,
+    request: Option<FeedRequest>,
+    shared: LocalSharedData,
+    /// The companion's log: a record's place is its sequence.
+    log: Vec<Record>,
+    hasher: SubjectHasher,
+    now: UnixTime,
+    /// How long the companion keeps revocations.
+    pub(crate) retention_secs: u32,
+}
+
+impl World {
+    /// A gateway that has just started, two seconds before [`START`].
+    pub(crate) fn new(config: &Value) -> Self {
+        let config = Config::parse(config.to_string().as_bytes()).unwrap();
+        Self {
+            keys: KeyStore::new(&config),
+            table: config.table_reader(),
+            refresher: Refresher::new(&config),
+            fetches: Vec::new(),
+            replica: Replica::new(config.replica()),
+            request: None,
+            shared: LocalSharedData::default(),
+            log: Vec::new(),
+            hasher: SubjectHasher::new(config.revocation.subject_key),
+            now: UnixTime::from_secs(START - 2),
+            retention_secs: 86_400,
+            gate: Gate::new(config, [1, 2]),
+        }
+    }
+
+    /// A gateway that has heard from its companion, at [`START`].
+    pub(crate) fn synchronized(config: &Value) -> Self {
+        let mut world = Self::new(config);
+        world.synchronize();
+        world
+    }
+
+    /// Time passes, without news.
+    pub(crate) fn wait(&mut self, secs: u64) {
+        self.now = self.now.plus(Duration::from_secs(secs));
+    }
+
+    /// The companion answers, and everything it knows is known here. Takes no time if a request is waiting there.
+    pub(crate) fn synchronize(&mut self) {
+        self.follow();
+        if self.now < UnixTime::from_secs(START) {
+            self.now = UnixTime::from_secs(START);
+            self.follow();
+        }
+    }
+
+    fn follow(&mut self) {
+        for _ in 0..200 {
+            let step = self.replica.handle_tick(&self.shared, self.now, 7);
+            self.take(step);
+            if let Some(request) = self.request.take() {
+                let page = self.page(&request.path);
+                let step = self.replica.handle_response(Ok(&page), &self.shared, self.now, 7);
+                self.take(step);
+            }
+            match self.table.refresh(&self.shared, self.now) {
+                TableStatus::Synced { fresh_at, .. } if fresh_at == self.now => return,
+                _ => self.now = self.now.plus(Duration::from_millis(50)),
+            }
+        }
+        panic!("the replica does not follow");
+    }
+
+    fn take(&mut self, step: Step) {
+        self.request = step.request.or(self.request.take());
+    }
+
+    fn page(&self, path: &str) -> Vec<u8> {
+        let after = path.split(['?', '&']).find_map(|pair| pair.strip_prefix("after="));
+        let from = after.map_or(0, |cursor| Cursor::parse(cursor).unwrap().sequence);
+        let page = Page {
+            log: LogId([5; 16]),
+            from,
+            to: u64::try_from(self.log.len()).unwrap(),
+            signed_at: self.now,
+            more: false,
+            retention_secs: self.retention_secs,
+            live: u64::try_from(self.log.len()).unwrap(),
+            records: self.log.iter().skip(usize::try_from(from).unwrap()).cloned().collect(),
+        };
+        let payload = page.encode();
+        let signature = key(FEED_KEY).sign(&signing_input(&payload)).to_bytes();
+        SignedPage { payload, signature }.encode()
+    }
+
+    /// All tokens of the user that were issued until `at` are revoked, and the gateway hears of it.
+    pub(crate) fn revoke_user(&mut self, iss: &str, sub: &str, at: u64) -> SignalId {
+        self.publish(iss, sub, FactKind::RevokedBefore, FactValue::Set, at)
+    }
+
+    /// The user is disabled as of `at`, and the gateway hears of it.
+    pub(crate) fn disable_user(&mut self, iss: &str, sub: &str, at: u64) -> SignalId {
+        self.publish(iss, sub, FactKind::Disabled, FactValue::Set, at)
+    }
+
+    /// The user is enabled as of `at`, and the gateway hears of it.
+    pub(crate) fn enable_user(&mut self, iss: &str, sub: &str, at: u64) -> SignalId {
+        self.publish(iss, sub, FactKind::Disabled, FactValue::Unset, at)
+    }
+
+    fn publish(
+        &mut self,
+        iss: &str,
+        sub: &str,
+        kind: FactKind,
+        value: FactValue,
+        at: u64,
+    ) -> SignalId {
+        let subject = SubjectKey::new(SubjectKind::IssSub, iss, sub).unwrap();
+        let subject = self.hasher.hash(&subject);
+        let signal = SignalId([u8::try_from(self.log.len() + 1).unwrap(); 16]);
+        let fact = Fact { at: UnixTime::from_secs(at), value, signal, event: 1 };
+        self.log.push(Record { key: RecordKey { subject, kind, conditions: Vec::new() }, fact });
+        self.synchronize();
+        signal
+    }
+
+    /// The issuer answers the leader, who must have asked, with these keys.
+    pub(crate) fn serve_keys(&mut self, keys: &[Value]) {
+        let body = json!({"keys": keys}).to_string();
+        let (fetches, _) = self.refresher.handle_tick(true, &self.shared, self.now, 0);
+        self.fetches.extend(fetches);
+        let fetch = self.fetches.pop().expect("the leader asks for keys");
+        let response = Some((200, body.as_bytes()));
+        let notice =
+            self.refresher.handle_response(fetch.source, response, &self.shared, self.now, 0);
+        if notice.unwrap().changes_keys() {
+            assert!(self.replica.bump_keys_version(&self.shared, self.now, 7));
+        }
+    }
+
+    /// A GET with a bearer token.
+    pub(crate) fn get(&mut self, path: &str, token: Option<&str>) -> Answer {
+        let header = token.map(|token| format!("Bearer {token}"));
+        self.answer(path, header.as_deref())
+    }
+
+    /// A GET with an `Authorization` header.
+    pub(crate) fn get_with(&mut self, path: &str, authorization: &str) -> Answer {
+        self.answer(path, Some(authorization))
+    }
+
+    /// The permit for a GET that passes.
+    pub(crate) fn permit(&mut self, path: &str, token: &str) -> Permit {
+        self.decide(path, Some(&format!("Bearer {token}"))).unwrap()
+    }
+
+    /// Why a GET does not pass.
+    pub(crate) fn denial(&mut self, path: &str, token: &str) -> Denial {
+        self.decide(path, Some(&format!("Bearer {token}"))).unwrap_err()
+    }
+
+    /// How many times tokens were looked up in the table since the last call.
+    pub(crate) fn state_lookups(&mut self) -> u64 {
+        let mut lookups = 0;
+        self.gate.counters.drain(|index, count| {
+            if index == metrics::Id::StateLookups.index() {
+                lookups = count;
+            }
+        });
+        lookups
+    }
+
+    /// How many verified tokens are remembered.
+    pub(crate) fn cached_tokens(&self) -> usize {
+        self.gate.cached_tokens()
+    }
+
+    fn answer(&mut self, path: &str, authorization: Option<&str>) -> Answer {
+        match self.decide(path, authorization) {
+            Ok(permit) if permit.is_stale() => (200, "permit on stale state", None),
+            Ok(_) => (200, "permit", None),
+            Err(denial) => {
+                assert_eq!(denial.retry_after().is_some(), denial.status() == 503);
+                let challenge = denial.challenge(&self.gate.config().challenge);
+                (denial.status(), denial.reason(), challenge)
+            }
+        }
+    }
+
+    fn decide(&mut self, path: &str, authorization: Option<&str>) -> Result<Permit, Denial> {
+        let authorization = authorization.map_or(Field::Absent, |text| Field::One(text.as_bytes()));
+        let (method, host, path) =
+            (b"GET".as_slice(), b"api.example.com".as_slice(), path.as_bytes());
+        let request = RequestView { method, path, host, authorization, grpc: false };
+        let mut context = Context {
+            table: &mut self.table,
+            shared: &self.shared,
+            keys: &mut self.keys,
+            verifier: &SoftwareVerifier,
+        };
+        self.gate.decide(&request, &mut context, self.now)
+    }
+}
