@@ -152,9 +152,14 @@ impl Issuer {
         let state = Arc::new(Mutex::new(State { keys, endpoint: Endpoint::Honest }));
         let fetches = Arc::new(AtomicU64::new(0));
         let (shared, count) = (Arc::clone(&state), Arc::clone(&fetches));
-        let server = Server::start(move |_| {
-            count.fetch_add(1, Ordering::Relaxed);
+        let iss = name.to_owned();
+        let server = Server::start(move |request| {
             let state = shared.lock().unwrap();
+            if let Some(sub) = request.target().strip_prefix("/token/") {
+                let token = state.keys[0].sign("at+jwt", &access_token(&iss, sub, "by-hand"));
+                return Answer::ok("text/plain", token);
+            }
+            count.fetch_add(1, Ordering::Relaxed);
             match &state.endpoint {
                 Endpoint::Honest => Answer::ok("application/jwk-set+json", key_set(&state.keys)),
                 Endpoint::Failing(status) => Answer::status(*status, "text/plain", "no"),
@@ -165,7 +170,7 @@ impl Issuer {
         Self { name: name.to_owned(), state, fetches, minted: AtomicU64::new(0), server }
     }
 
-    /// Where the key set is served (any path).
+    /// Where the key set is served (any path but `/token/SUB`, which mints a token for people).
     #[must_use]
     pub fn port(&self) -> u16 {
         self.server.port
@@ -203,16 +208,7 @@ impl Issuer {
     #[must_use]
     pub fn claims(&self, sub: &str) -> Value {
         let number = self.minted.fetch_add(1, Ordering::Relaxed);
-        json!({
-            "iss": self.name,
-            "sub": sub,
-            "aud": AUDIENCE,
-            "client_id": "agent-runner",
-            "iat": now(),
-            "exp": now() + 600,
-            "jti": format!("{sub}-{number}"),
-            "scope": "read",
-        })
+        access_token(&self.name, sub, &format!("{sub}-{number}"))
     }
 
     /// A good access token for `sub`.
@@ -240,6 +236,19 @@ impl Issuer {
     pub fn sign(&self, claims: &Value) -> String {
         self.key().sign("at+jwt", claims)
     }
+}
+
+fn access_token(iss: &str, sub: &str, jti: &str) -> Value {
+    json!({
+        "iss": iss,
+        "sub": sub,
+        "aud": AUDIENCE,
+        "client_id": "agent-runner",
+        "iat": now(),
+        "exp": now() + 600,
+        "jti": jti,
+        "scope": "read",
+    })
 }
 
 fn key_set(keys: &[Key]) -> String {
