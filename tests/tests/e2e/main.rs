@@ -1,0 +1,11 @@
+//! What Rescind promises, and what it does when something breaks: one sentence a test.
+
+mod configuration;
+mod harness;
+mod hostile_feed;
+mod hostile_requests;
+mod key_sets;
+mod load;
+mod module;
+mod promises;
+mod restarts;
