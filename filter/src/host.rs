@@ -60,6 +60,7 @@ impl fmt::Display for Status {
 pub(crate) enum Level {
     Info = 2,
     Warn = 3,
+    Error = 4,
     Critical = 5,
 }
 

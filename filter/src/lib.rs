@@ -8,6 +8,7 @@
 //! gets through. **No way on without a permit**: every branch that is not a permit ends in an answer.
 
 mod callout;
+mod follower;
 mod host;
 mod log;
 mod metrics;

@@ -4,6 +4,7 @@
 //! them at each tick, so that a request costs no call. A host without metrics (APISIX) is no error.
 
 use rescind_core::metrics::{Counters, Id, Kind, TABLE};
+use rescind_core::table::TableStatus;
 
 use crate::host::{self, MetricKind};
 
@@ -43,8 +44,15 @@ impl Metrics {
         self.cached_tokens = number;
     }
 
-    /// Sets a gauge that is one for all workers.
-    pub(crate) fn record(&self, gauge: Id, value: u64) {
+    /// Says how the table stands, which is one for all workers.
+    pub(crate) fn table(&self, status: TableStatus, records: u64) {
+        if let TableStatus::Synced { fresh_at, .. } = status {
+            self.record(Id::TableFreshAt, fresh_at.secs());
+            self.record(Id::TableRecords, records);
+        }
+    }
+
+    fn record(&self, gauge: Id, value: u64) {
         if let Some(Some(id)) = self.ids.get(gauge.index()) {
             let _ = host::record_metric(*id, value);
         }

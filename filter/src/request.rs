@@ -78,6 +78,10 @@ impl<'a> Headers<'a> {
         let (mut reserved, mut host, mut authority) = (Vec::new(), None, None);
         pairs::for_each(map, |name, value| {
             let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+            #[cfg(all(feature = "trap", target_arch = "wasm32"))]
+            if is("x-rescind-trap") {
+                core::arch::wasm32::unreachable()
+            }
             // By length first: most headers are none of these.
             match name.len() {
                 4 if is("host") => host = Some(only(host, value)),

@@ -1,27 +1,29 @@
-//! One configuration at work in one worker.
+//! One configuration at work in one worker: decides requests, and between them keeps itself up to date.
+//!
+//! The state that decisions rest on is shared by all workers, but each worker has its own view of it, its own cache
+//! and its own part in the election of the one that follows the companion ([`Follower`]).
 
 use rescind_core::config::{Config, MAX_CONFIG_BYTES};
-use rescind_core::crypto::SignatureVerifier;
-use rescind_core::metrics::Counters;
+use rescind_core::gate::{Context, Gate};
+use rescind_core::keys::KeyStore;
 use rescind_core::request::RequestView;
-use rescind_core::shared::SharedData;
+use rescind_core::table::TableReader;
 use rescind_core::verdict::{Denial, Permit};
 
+use crate::follower::Follower;
 use crate::host::{self, Buffer, Level, Token};
 use crate::log::{self, Refusals};
 use crate::metrics::Metrics;
 use crate::shared::Store;
 use crate::verifier::HostVerifier;
 
-/// How often the worker looks whether there is something to do. The companion is asked at once after each answer,
-/// so this bounds how soon a lost lease or callout is noticed, not how soon a revocation is.
-const TICK_MILLIS: u32 = 100;
-
 /// What a worker needs for one configuration.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    config: Config,
-    counters: Counters,
+    gate: Gate,
+    table: TableReader,
+    keys: KeyStore,
+    follower: Follower,
     store: Store,
     verifier: HostVerifier,
     metrics: Metrics,
@@ -31,38 +33,36 @@ pub(crate) struct Worker {
 impl Worker {
     /// Reads the configuration of `size` bytes that the host has now. `None` if it cannot be used; the log says why.
     pub(crate) fn configure(size: usize) -> Option<Self> {
-        let config =
-            match host::buffer(Buffer::Configuration, size.min(MAX_CONFIG_BYTES.saturating_add(1)))
-            {
-                Ok(text) => Config::parse(&text),
-                Err(status) => {
-                    log::line(
-                        Level::Critical,
-                        format_args!("the gateway does not show the configuration ({status})"),
-                    );
-                    return None;
+        // One byte more than is read shows that there are more.
+        let size = size.min(MAX_CONFIG_BYTES.saturating_add(1));
+        let text = host::buffer(Buffer::Configuration, size)
+            .map_err(|status| {
+                let line = format_args!("the gateway does not show the configuration ({status})");
+                log::line(Level::Critical, line);
+            })
+            .ok()?;
+        let config = Config::parse(&text)
+            .map_err(|problems| {
+                for problem in problems.problems() {
+                    log::line(Level::Critical, problem);
                 }
-            };
-        let config = match config {
-            Ok(config) => config,
-            Err(errors) => {
-                log::line(Level::Critical, errors);
-                return None;
-            }
-        };
+            })
+            .ok()?;
+        let seed = [host::random(), host::random()].map(|number| {
+            // Without randomness tokens could be made to meet in the cache, which costs time and nothing else.
+            number.unwrap_or_default()
+        });
         let verifier = HostVerifier::probe();
         let proven: Vec<&str> =
             verifier.proven().iter().map(|algorithm| algorithm.name()).collect();
-        log::line(
-            Level::Info,
-            format_args!("configured; the gateway checks [{}]", proven.join(" ")),
-        );
-        if let Err(status) = host::set_tick_period(TICK_MILLIS) {
-            log::line(Level::Critical, format_args!("the gateway has no timer ({status})"));
-        }
+        let line = format_args!("configured; the gateway checks [{}]", proven.join(" "));
+        log::line(Level::Info, line);
+        let revocation = &config.revocation;
         Some(Self {
-            config,
-            counters: Counters::new(),
+            table: TableReader::new(&revocation.table, revocation.checksum_key),
+            keys: KeyStore::new(&config),
+            follower: Follower::start(&config),
+            gate: Gate::new(config, seed),
             store: Store::probe(),
             verifier,
             metrics: Metrics::define(),
@@ -72,13 +72,21 @@ impl Worker {
 
     /// The configuration that is enforced.
     pub(crate) const fn config(&self) -> &Config {
-        &self.config
+        self.gate.config()
     }
 
     /// Whether the request may pass.
-    pub(crate) fn decide(&mut self, _request: &RequestView<'_>) -> Result<Permit, Denial> {
-        let _: (&dyn SharedData, &dyn SignatureVerifier) = (&self.store, &self.verifier);
-        Err(Denial::NeverSynchronized)
+    pub(crate) fn decide(&mut self, request: &RequestView<'_>) -> Result<Permit, Denial> {
+        self.follower.saw_request();
+        let now = host::now()
+            .map_err(|status| Denial::Unreadable { what: "the time", status: status.0 })?;
+        let mut context = Context {
+            table: &mut self.table,
+            shared: &self.store,
+            keys: &mut self.keys,
+            verifier: &self.verifier,
+        };
+        self.gate.decide(request, &mut context, now)
     }
 
     /// Notes that a request was refused.
@@ -88,20 +96,42 @@ impl Worker {
         }
     }
 
-    /// Does what is due.
+    /// Does what is due. Without a clock nothing is: the state grows stale, and the gate says so.
     pub(crate) fn tick(&mut self) {
-        let Ok(now) = host::now() else { return };
-        self.refusals.roll(now);
-        self.metrics.count(&mut self.counters);
+        if let (Ok(now), Ok(random)) = (host::now(), host::random()) {
+            self.refusals.roll(now);
+            self.follower.tick(&self.store, &mut self.gate.counters, now, random);
+            self.report(now);
+        }
     }
 
     /// Takes the answer to a callout, if it was made here.
     pub(crate) fn take_answer(
         &mut self,
-        _token: Token,
-        _header_count: usize,
-        _body_size: usize,
+        token: Token,
+        header_count: usize,
+        body_size: usize,
     ) -> bool {
-        false
+        let Some(purpose) = self.follower.take_purpose(token) else { return false };
+        if let (Ok(now), Ok(random)) = (host::now(), host::random()) {
+            let counters = &mut self.gate.counters;
+            self.follower.answer(
+                purpose,
+                (header_count, body_size),
+                &self.store,
+                counters,
+                now,
+                random,
+            );
+        }
+        true
+    }
+
+    fn report(&mut self, now: rescind_core::time::UnixTime) {
+        self.metrics.count(&mut self.gate.counters);
+        self.metrics.cached_tokens(self.gate.cached_tokens());
+        if self.follower.is_leader() {
+            self.metrics.table(self.table.refresh(&self.store, now), self.follower.records());
+        }
     }
 }

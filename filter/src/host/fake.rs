@@ -28,6 +28,7 @@ thread_local! {
 }
 
 /// A host like new.
+#[cfg(test)]
 pub(crate) fn reset() {
     with(|host| *host = Host::default());
 }
@@ -38,6 +39,7 @@ pub(crate) fn with<R>(act: impl FnOnce(&mut Host) -> R) -> R {
 }
 
 /// What was logged.
+#[cfg(test)]
 pub(crate) fn lines() -> Vec<String> {
     with(|host| host.lines.clone())
 }

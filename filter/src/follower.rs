@@ -1,0 +1,308 @@
+//! Keeps the shared state up to date: sends what the core asks for, and hands the answers back.
+//!
+//! When to ask whom is the core's ([`Replica`] for the feed, [`Refresher`] for key sets); so is what becomes of an
+//! answer. What is here: callouts, the timer, and what is said about them in log and metrics. Only one worker leads;
+//! the others do nothing but watch its lease.
+
+use std::time::Duration;
+
+use rescind_core::config::Config;
+use rescind_core::feed::MAX_PAGE_BYTES;
+use rescind_core::jwk::MAX_KEY_SET_BYTES;
+use rescind_core::keys::{KeysNotice, Refresher};
+use rescind_core::metrics::{Counters, Id};
+use rescind_core::replica::{
+    self, CalloutFailure, FeedRequest, Notice, Replica, ReplicaConfig, Step,
+};
+use rescind_core::shared::SharedData;
+use rescind_core::time::UnixTime;
+
+use crate::callout::{self, AnswerError, Get};
+use crate::host::{self, Level, Token};
+use crate::log;
+
+/// How often a worker looks whether there is something to do, if nothing asks for sooner. The companion is asked
+/// again at once after each answer, so this bounds how soon a lost lease is noticed, not a revocation.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How many requests may fail to be sent one right after the other. The core pauses after the first.
+const MAX_UNSENT: usize = 2;
+
+/// One worker's part in keeping the shared state up to date.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    replica: Replica,
+    refresher: Refresher,
+    companion: Companion,
+    under_way: Vec<(Token, Purpose)>,
+    tick: Duration,
+    records: u64,
+}
+
+/// What a callout is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Purpose {
+    /// The feed.
+    Feed,
+    /// The key set of this source.
+    Keys(usize),
+}
+
+#[derive(Debug)]
+struct Companion {
+    cluster: String,
+    authority: String,
+    token: String,
+}
+
+impl Follower {
+    /// Sets the timer, which brings everything else about.
+    pub(crate) fn start(config: &Config) -> Self {
+        let revocation = &config.revocation;
+        let lifetimes = config
+            .issuers
+            .iter()
+            .map(|issuer| issuer.max_token_lifetime.saturating_add(issuer.leeway));
+        let replica = Replica::new(ReplicaConfig {
+            table: revocation.table.clone(),
+            checksum_key: revocation.checksum_key,
+            feed_key: revocation.feed_key,
+            gateway_name: revocation.gateway_name.clone(),
+            wait: revocation.wait,
+            needed_retention: lifetimes.max().unwrap_or_default(),
+        });
+        let mut follower = Self {
+            replica,
+            refresher: Refresher::new(config),
+            companion: Companion {
+                cluster: revocation.cluster.clone(),
+                authority: revocation.authority.clone(),
+                token: revocation.gateway_token.clone(),
+            },
+            under_way: Vec::new(),
+            tick: Duration::ZERO,
+            records: 0,
+        };
+        follower.set_tick(TICK);
+        follower
+    }
+
+    /// This worker serves requests: others should lead.
+    pub(crate) fn saw_request(&mut self) {
+        self.replica.saw_request();
+    }
+
+    /// Whether this worker asks the companion.
+    pub(crate) const fn is_leader(&self) -> bool {
+        self.replica.is_leader()
+    }
+
+    /// About how many records the table has, as far as this worker has heard.
+    pub(crate) const fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Does what is due.
+    pub(crate) fn tick(
+        &mut self,
+        shared: &dyn SharedData,
+        counters: &mut Counters,
+        now: UnixTime,
+        random: u64,
+    ) {
+        let step = self.replica.handle_tick(shared, now, random);
+        self.carry_out(step, shared, counters, now, random);
+        let (fetches, notices) =
+            self.refresher.handle_tick(self.replica.is_leader(), shared, now, random);
+        for notice in notices {
+            self.tell_keys(&notice, shared, counters, now, random);
+        }
+        for fetch in fetches {
+            let get = Get {
+                cluster: &fetch.cluster,
+                authority: &fetch.authority,
+                path: &fetch.path,
+                accept: "application/json, application/jwk-set+json",
+                bearer: None,
+                timeout: fetch.timeout,
+            };
+            match get.send() {
+                Ok(token) => self.under_way.push((token, Purpose::Keys(fetch.source))),
+                Err(error) => {
+                    log::line(Level::Warn, format_args!("keys: {error}"));
+                    let notice =
+                        self.refresher.handle_response(fetch.source, None, shared, now, random);
+                    if let Some(notice) = notice {
+                        self.tell_keys(&notice, shared, counters, now, random);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the callout was for, if it was made here. It is over with this.
+    pub(crate) fn take_purpose(&mut self, token: Token) -> Option<Purpose> {
+        let place = self.under_way.iter().position(|(known, _)| *known == token)?;
+        Some(self.under_way.swap_remove(place).1)
+    }
+
+    /// Takes the answer that the host has now, with so many headers and bytes.
+    pub(crate) fn answer(
+        &mut self,
+        purpose: Purpose,
+        (header_count, size): (usize, usize),
+        shared: &dyn SharedData,
+        counters: &mut Counters,
+        now: UnixTime,
+        random: u64,
+    ) {
+        match purpose {
+            Purpose::Feed => {
+                let answer = match callout::answer(header_count, size, MAX_PAGE_BYTES) {
+                    Ok((200, body)) => Ok(body),
+                    Ok((status, _)) => Err(CalloutFailure::Status(status)),
+                    Err(error) => Err(failure(error)),
+                };
+                self.feed(
+                    answer.as_deref().map_err(|failure| *failure),
+                    shared,
+                    counters,
+                    now,
+                    random,
+                );
+            }
+            Purpose::Keys(source) => {
+                let answer = callout::answer(header_count, size, MAX_KEY_SET_BYTES);
+                if let Err(error) = &answer {
+                    log::line(Level::Warn, format_args!("keys: {error}"));
+                }
+                let answer = answer.as_ref().ok().map(|(status, body)| (*status, body.as_slice()));
+                let notice = self.refresher.handle_response(source, answer, shared, now, random);
+                if let Some(notice) = notice {
+                    self.tell_keys(&notice, shared, counters, now, random);
+                }
+            }
+        }
+    }
+
+    fn feed(
+        &mut self,
+        answer: Result<&[u8], CalloutFailure>,
+        shared: &dyn SharedData,
+        counters: &mut Counters,
+        now: UnixTime,
+        random: u64,
+    ) {
+        counters.add(Id::FeedFailures, u64::from(answer.is_err()));
+        let step = self.replica.handle_response(answer, shared, now, random);
+        self.carry_out(step, shared, counters, now, random);
+    }
+
+    fn carry_out(
+        &mut self,
+        mut step: Step,
+        shared: &dyn SharedData,
+        counters: &mut Counters,
+        now: UnixTime,
+        random: u64,
+    ) {
+        for _ in 0..MAX_UNSENT {
+            for notice in &step.notices {
+                self.tell(notice, counters);
+            }
+            self.set_tick(step.next_tick);
+            let Some(request) = step.request.take() else { return };
+            let Err(error) = self.send(&request) else { return };
+            counters.add(Id::FeedFailures, 1);
+            step = self.replica.handle_response(Err(failure(error)), shared, now, random);
+        }
+        // A request that came right after one that could not be sent is not sent; its deadline finds it.
+        step.notices.iter().for_each(|notice| self.tell(notice, counters));
+    }
+
+    fn send(&mut self, request: &FeedRequest) -> Result<(), AnswerError> {
+        // The core has one request under way at most; an earlier one is lost, and its answer is not wanted.
+        self.under_way.retain(|(_, purpose)| *purpose != Purpose::Feed);
+        let token = Get {
+            cluster: &self.companion.cluster,
+            authority: &self.companion.authority,
+            path: &request.path,
+            accept: "application/cbor",
+            bearer: Some(&self.companion.token),
+            timeout: request.timeout,
+        }
+        .send()?;
+        self.under_way.push((token, Purpose::Feed));
+        Ok(())
+    }
+
+    fn tell(&mut self, notice: &Notice, counters: &mut Counters) {
+        match notice {
+            Notice::Applied { records, .. } => {
+                counters.add(Id::FeedPages, 1);
+                counters.add(Id::FeedRecords, u64::try_from(*records).unwrap_or(u64::MAX));
+            }
+            Notice::Synchronized { records, .. } => self.records = *records,
+            Notice::Refused(_)
+            | Notice::Old { .. }
+            | Notice::Backwards { .. }
+            | Notice::Future { .. }
+            | Notice::Gap { .. } => counters.add(Id::FeedPagesRefused, 1),
+            Notice::ForeignLog { .. }
+            | Notice::Rewound { .. }
+            | Notice::RetentionGrew { .. }
+            | Notice::PageLost { .. } => counters.add(Id::FeedResynchronizations, 1),
+            Notice::Lost { failure: CalloutFailure::Lost, .. } => {
+                counters.add(Id::FeedFailures, 1);
+            }
+            _ => {}
+        }
+        let level = match notice.level() {
+            replica::Level::Debug => return,
+            replica::Level::Info => Level::Info,
+            replica::Level::Warn => Level::Warn,
+            replica::Level::Error => Level::Error,
+        };
+        log::line(level, notice);
+    }
+
+    fn tell_keys(
+        &mut self,
+        notice: &KeysNotice,
+        shared: &dyn SharedData,
+        counters: &mut Counters,
+        now: UnixTime,
+        random: u64,
+    ) {
+        if notice.is_failure() {
+            counters.add(Id::KeysFailed, 1);
+            log::line(Level::Warn, notice);
+            return;
+        }
+        counters.add(Id::KeysFetched, 1);
+        if notice.changes_keys() {
+            log::line(Level::Info, notice);
+            if !self.replica.bump_keys_version(shared, now, random) {
+                log::line(Level::Warn, "keys: the other workers could not be told of the change");
+            }
+        }
+    }
+
+    fn set_tick(&mut self, period: Duration) {
+        let period = period.clamp(Duration::from_millis(1), TICK);
+        if period != self.tick {
+            self.tick = period;
+            let millis = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
+            if let Err(status) = host::set_tick_period(millis) {
+                log::line(Level::Error, format_args!("the gateway has no timer ({status})"));
+            }
+        }
+    }
+}
+
+fn failure(error: AnswerError) -> CalloutFailure {
+    match error {
+        AnswerError::NotSent(_) => CalloutFailure::NotSent,
+        _ => CalloutFailure::NoAnswer,
+    }
+}
