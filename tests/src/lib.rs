@@ -8,9 +8,11 @@
 //! - Every wait is a bounded poll on a condition ([`wait`]), never a sleep of hoped-for length.
 
 pub mod companion;
+pub mod cpu;
 pub mod envoy;
 pub mod http;
 pub mod issuer;
+pub mod load;
 pub mod middle;
 pub mod ports;
 pub mod process;

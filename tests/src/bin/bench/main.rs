@@ -1,0 +1,96 @@
+//! `make bench`: what a request costs, with and without Rescind, in one run on one Envoy.
+//!
+//! Every variant is a listener of the same Envoy with one worker; the rounds go through all variants
+//! in turn, so that a machine that slows down slows all of them. The figure is the processor time of
+//! the whole Envoy process per request, from `/proc`. Ratios are what to compare; values depend on the
+//! machine. A second part measures the time from the companion's `202` to the first refusal.
+
+mod authz;
+mod envoy;
+mod ingest;
+mod report;
+mod setup;
+mod signals;
+
+use std::error::Error;
+use std::io::Write;
+use std::time::Duration;
+
+use rescind_e2e::{cpu, load};
+
+use self::report::{Row, Sample};
+
+/// Interleaved rounds; the median is reported.
+const ROUNDS: usize = 7;
+
+/// Requests per variant and round: enough for the processor clock, short enough for many rounds.
+const REQUESTS: usize = 12_000;
+
+/// Connections of the load generator.
+const CONNECTIONS: usize = 8;
+
+/// Requests measured one by one for the latency columns.
+const LATENCY_REQUESTS: usize = 2_000;
+
+/// Signals in the latency measurement.
+const SIGNALS: usize = 500;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut out = std::io::stdout();
+    let setup = setup::Setup::start();
+    let mut rows: Vec<Row> = setup
+        .runs
+        .iter()
+        .map(|run| Row {
+            name: run.name.clone(),
+            samples: Vec::new(),
+            latency: (Duration::ZERO, Duration::ZERO),
+        })
+        .collect();
+    for run in &setup.runs {
+        // Warm: connections, caches, and proof that every request is let through.
+        load::run(run.address, CONNECTIONS, &run.requests, 0, 1_000, 200)
+            .map_err(|error| format!("{}: {error}", run.name))?;
+    }
+    for round in 0..ROUNDS {
+        for (run, row) in setup.runs.iter().zip(&mut rows) {
+            row.samples.push(sample(&setup, run, round, REQUESTS)?);
+        }
+        writeln!(out, "round {} of {ROUNDS}", round.saturating_add(1))?;
+    }
+    for (run, row) in setup.runs.iter().zip(&mut rows) {
+        let taken = load::latencies(run.address, &run.requests, LATENCY_REQUESTS, 200)?;
+        row.latency = (report::quantile(&taken, 50), report::quantile(&taken, 99));
+    }
+    writeln!(out, "\n{}", report::table(&rows))?;
+    for name in ["rescind, token seen before", "rescind, token seen before, 1 M records"] {
+        let ready = setup.run(name).ready;
+        writeln!(out, "{name}: synchronized {:.1} s after Envoy's start", ready.as_secs_f64())?;
+    }
+    writeln!(out, "{}", signals::measure(&setup, SIGNALS)?)?;
+    writeln!(out, "{}", ingest::measure(&setup)?)?;
+    Ok(())
+}
+
+fn sample(
+    setup: &setup::Setup,
+    run: &setup::Run,
+    round: usize,
+    count: usize,
+) -> Result<Sample, Box<dyn Error>> {
+    let first = round.saturating_mul(count);
+    let gateway = || cpu::used(setup.envoy_pid(), "");
+    let server = || cpu::used(std::process::id(), authz::THREAD);
+    let (gateway_before, server_before) = (gateway(), server());
+    let load = || load::run(run.address, CONNECTIONS, &run.requests, first, count, 200);
+    let done = if run.signals { ingest::beside_signals(setup, load) } else { load() };
+    done.map_err(|error| format!("{}: {error}", run.name))?;
+    let count = u32::try_from(count)?;
+    let per_request = |after: Duration, before: Duration| {
+        after.saturating_sub(before).checked_div(count).unwrap_or_default()
+    };
+    Ok(Sample {
+        gateway: per_request(gateway(), gateway_before),
+        server: per_request(server(), server_before),
+    })
+}

@@ -1,0 +1,234 @@
+//! Everything the benchmark starts: keys and tokens, companions with their tables, one Envoy.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use rescind_e2e::companion::Companion;
+use rescind_e2e::issuer::{Key, now};
+use rescind_e2e::process::{Folder, Process};
+use rescind_e2e::transmitter::{Transmitter, iss_sub};
+use rescind_e2e::{load, ports, tools, wait};
+use serde_json::{Value, json};
+
+use crate::{authz, envoy};
+
+/// The issuer of all tokens and of all signals.
+pub(crate) const ISSUER: &str = "https://idp.example.com";
+
+/// The gateway's audience.
+const AUDIENCE: &str = "https://api.example.com";
+
+/// Distinct tokens for the variants in which every token is new. The filter's cache is set to
+/// [`SMALL_CACHE`] entries there, so cycling through these never meets a cached one.
+const TOKENS: usize = 2_000;
+
+/// See [`TOKENS`].
+const SMALL_CACHE: usize = 100;
+
+/// The cache of the variants with one token.
+const LARGE_CACHE: usize = 10_000;
+
+/// How long the gateway may take to synchronize a million records.
+const SYNCHRONIZE: Duration = Duration::from_secs(120);
+
+/// A variant's name, its HTTP filters and its requests.
+type Plan<'a> = (&'a str, Vec<Value>, Vec<Vec<u8>>);
+
+/// One variant as it is run.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) requests: Vec<Vec<u8>>,
+    /// Whether signals arrive meanwhile.
+    pub(crate) signals: bool,
+    /// How long its first good answer took after Envoy's start.
+    pub(crate) ready: Duration,
+}
+
+/// The running benchmark. Fields are dropped in order: Envoy first, files last.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    envoy: Process,
+    pub(crate) tables: Vec<Table>,
+    pub(crate) runs: Vec<Run>,
+    /// The signing key of tokens.
+    pub(crate) key: Key,
+    /// Who signals to the companion with an empty table.
+    pub(crate) transmitter: Transmitter,
+    _folder: Folder,
+}
+
+impl Setup {
+    /// Starts it all; returns when every listener answers and every table is synchronized.
+    pub(crate) fn start() -> Self {
+        let folder = Folder::new();
+        let transmitter = Transmitter::new("idp", ISSUER);
+        let (rs, es) = (Key::generate("RS256", "rs"), Key::generate("ES256", "es"));
+        let jwks = json!({ "keys": [rs.jwk(), es.jwk()] });
+        let authz_port = authz::serve().expect("a server thread");
+        let tables: Vec<Table> = [("empty", 0), ("10k", 10_000), ("1m", 1_000_000)]
+            .into_iter()
+            .map(|(name, records)| Table::start(folder.path(), name, records, &transmitter))
+            .collect();
+        let runs_and_filters = plans(&rs, &es, &jwks, authz_port, &tables);
+
+        let mut variants = Vec::new();
+        let mut runs = Vec::new();
+        for (name, filters, requests) in runs_and_filters {
+            let port = ports::free();
+            variants.push(envoy::Variant { name: name.to_owned(), port, filters });
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            runs.push(Run {
+                name: name.to_owned(),
+                address,
+                requests,
+                signals: name.ends_with("signals/s"),
+                ready: Duration::ZERO,
+            });
+        }
+        let mut clusters = vec![("ext_authz".to_owned(), authz_port)];
+        clusters.extend(tables.iter().map(|table| (table.name.clone(), table.companion.port)));
+        let bootstrap = envoy::bootstrap(ports::free(), &variants, &clusters);
+        let config = folder.path().join("envoy.json");
+        fs::write(&config, bootstrap.to_string()).expect("a file");
+        let envoy = Process::spawn(
+            "envoy",
+            Command::new(tools::envoy())
+                .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"])
+                .arg("--config-path")
+                .arg(&config),
+            &folder.path().join("envoy.log"),
+        );
+        for run in &mut runs {
+            run.ready = wait::until_true(&run.name, SYNCHRONIZE, || {
+                load::run(run.address, 1, &run.requests, 0, 1, 200).is_ok()
+            });
+        }
+        Self { envoy, tables, runs, key: es, transmitter, _folder: folder }
+    }
+
+    /// The process id of Envoy.
+    pub(crate) fn envoy_pid(&self) -> u32 {
+        self.envoy.id()
+    }
+
+    /// The variant called `name`.
+    pub(crate) fn run(&self, name: &str) -> &Run {
+        self.runs.iter().find(|run| run.name == name).expect("a variant of that name")
+    }
+}
+
+fn plans<'a>(rs: &Key, es: &Key, jwks: &Value, authz_port: u16, tables: &[Table]) -> Vec<Plan<'a>> {
+    let rs256 = requests(rs, TOKENS);
+    let es256 = requests(es, TOKENS);
+    let one = |requests: &[Vec<u8>]| requests.iter().take(1).cloned().collect::<Vec<_>>();
+    let wasm = tools::wasm();
+    let jwt_authn = |cached| vec![envoy::jwt_authn(ISSUER, AUDIENCE, jwks, cached)];
+    let rescind = |table: usize, cache: usize| {
+        let table = &tables[table];
+        let vm_id = format!("{}-{cache}", table.name);
+        vec![envoy::rescind(&vm_id, &wasm.to_string_lossy(), &table.filter(jwks, cache))]
+    };
+    vec![
+        ("bare", vec![], one(&es256)),
+        ("jwt_authn RS256", jwt_authn(false), rs256.clone()),
+        ("jwt_authn ES256", jwt_authn(false), es256.clone()),
+        ("jwt_authn RS256, its cache", jwt_authn(true), one(&rs256)),
+        ("jwt_authn ES256, its cache", jwt_authn(true), one(&es256)),
+        ("ext_authz (HTTP)", vec![envoy::ext_authz(authz_port)], one(&es256)),
+        ("rescind, token seen before", rescind(0, LARGE_CACHE), one(&rs256)),
+        ("rescind, token seen before, 10 k records", rescind(1, LARGE_CACHE), one(&rs256)),
+        ("rescind, token seen before, 1 M records", rescind(2, LARGE_CACHE), one(&rs256)),
+        ("rescind, token seen before, 100 signals/s", rescind(0, LARGE_CACHE), one(&rs256)),
+        ("rescind, new RS256 token", rescind(0, SMALL_CACHE), rs256.clone()),
+        ("rescind, new ES256 token", rescind(0, SMALL_CACHE), es256.clone()),
+        ("rescind, new RS256 token, 1 M records", rescind(2, SMALL_CACHE), rs256),
+        ("rescind, new ES256 token, 1 M records", rescind(2, SMALL_CACHE), es256),
+    ]
+}
+
+/// Requests with `count` different tokens.
+fn requests(key: &Key, count: usize) -> Vec<Vec<u8>> {
+    (0..count).map(|number| request(&token(key, &format!("user-{number}")))).collect()
+}
+
+/// An access token as RFC 9068 asks for, good for the whole run.
+pub(crate) fn token(key: &Key, sub: &str) -> String {
+    let claims = json!({
+        "iss": ISSUER,
+        "sub": sub,
+        "aud": AUDIENCE,
+        "client_id": "agent-runtime",
+        "iat": now(),
+        "exp": now() + 3_000,
+        "jti": format!("token-of-{sub}"),
+        "sid": format!("session-of-{sub}"),
+        "scope": "orders:read",
+    });
+    key.sign("at+jwt", &claims)
+}
+
+/// A request with `token`.
+pub(crate) fn request(token: &str) -> Vec<u8> {
+    load::get("/orders", &[("authorization", &format!("Bearer {token}"))])
+}
+
+/// A companion and the gateway's table that follows it.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) name: String,
+    pub(crate) companion: Companion,
+}
+
+impl Table {
+    fn start(folder: &Path, name: &str, records: usize, transmitter: &Transmitter) -> Self {
+        let folder = folder.join(name);
+        fs::create_dir_all(&folder).expect("a folder");
+        let mut companion = Companion::prepare(&folder, &[transmitter], &[ISSUER]);
+        if records > 0 {
+            let list = folder.join("import.ndjson");
+            let mut file = BufWriter::new(File::create(&list).expect("a file"));
+            for number in 0..records {
+                let line = json!({
+                    "sub_id": iss_sub(ISSUER, &format!("revoked-{number}")),
+                    "event": "session-revoked",
+                    "event_timestamp": now(),
+                });
+                writeln!(file, "{line}").expect("written");
+            }
+            drop(file);
+            let output = companion.cli(&["import", &list.to_string_lossy()]);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        companion.run();
+        Self { name: name.to_owned(), companion }
+    }
+
+    fn filter(&self, jwks: &Value, cache: usize) -> Value {
+        json!({
+            "issuers": [{
+                "issuer": ISSUER,
+                "audiences": [AUDIENCE],
+                "algorithms": ["RS256", "ES256"],
+                "keys": { "inline": jwks },
+                "max_token_lifetime_secs": 3600,
+            }],
+            "revocation": {
+                "cluster": self.name,
+                "authority": "rescind.example.com",
+                "gateway_name": "bench",
+                "gateway_token": self.companion.read("gateway.token"),
+                "feed_key": self.companion.feed_key(),
+                "subject_key": self.companion.read("subject.key"),
+                "checksum_key": self.companion.read("checksum.key"),
+                "max_staleness_secs": 60,
+            },
+            "limits": { "token_cache_entries": cache },
+        })
+    }
+}
