@@ -1,16 +1,19 @@
 //! Remembers what is known about tokens that were seen before, in bounded memory.
 //!
-//! **Keyed by the token's bytes, for speed only.** Whoever asks must still ask what cannot be remembered: has it
-//! expired, has something happened to its subject. ECDSA signatures can be rewritten, so one token may be here under
-//! several spellings; that costs an entry and nothing else, because state is found by claims.
+//! **Keyed by the token's bytes, for speed only.** Whoever asks must still ask what cannot be
+//! remembered: has it expired, has something happened to its subject. ECDSA signatures can be
+//! rewritten, so one token may be here under several spellings; that costs an entry and nothing
+//! else, because state is found by claims.
 //!
-//! **Two generations.** New entries go to the young one; when it is full it becomes the old one, and what was old is
-//! forgotten at once. A hit in the old one moves the entry. So tokens in use stay, there is no list to maintain at
-//! each hit, and forgetting is one drop. Each generation has half of the budget, in entries and in bytes.
+//! **Two generations.** New entries go to the young one; when it is full it becomes the old one,
+//! and what was old is forgotten at once. A hit in the old one moves the entry. So tokens in use
+//! stay, there is no list to maintain at each hit, and forgetting is one drop. Each generation has
+//! half of the budget, in entries and in bytes.
 //!
-//! **The hash covers the token's last bytes only**: they are the end of a signature that was verified, hence as good
-//! as random, and the whole token is compared afterwards. The seed keeps strangers from choosing tokens that meet in
-//! one place; two tokens that meet nevertheless replace each other.
+//! **The hash covers the token's last bytes only**: they are the end of a signature that was
+//! verified, hence as good as random, and the whole token is compared afterwards. The seed keeps
+//! strangers from choosing tokens that meet in one place; two tokens that meet nevertheless replace
+//! each other.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -20,7 +23,8 @@ use siphasher::sip::SipHasher13;
 /// How many of the token's last bytes are hashed: 48 characters are 36 bytes of signature.
 const HASHED_BYTES: usize = 48;
 
-/// What one entry costs beside its token and value: the slot in the table, at its worst load, and two allocations.
+/// What one entry costs beside its token and value: the slot in the table, at its worst load, and
+/// two allocations.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 
 /// Tokens and what is known about them.
@@ -46,7 +50,8 @@ struct Entry<T> {
 }
 
 impl<T> TokenCache<T> {
-    /// An empty cache for at most `entries` tokens and `bytes` bytes; with less than two entries, for none.
+    /// An empty cache for at most `entries` tokens and `bytes` bytes; with less than two entries,
+    /// for none.
     #[must_use]
     pub fn new(entries: usize, bytes: usize, seed: [u64; 2]) -> Self {
         Self {
@@ -71,7 +76,8 @@ impl<T> TokenCache<T> {
         self.young.entries.get_mut(&hash).map(|entry| &mut entry.value)
     }
 
-    /// Remembers `value`, which itself takes about `value_bytes`, unless it alone is beyond the budget.
+    /// Remembers `value`, which itself takes about `value_bytes`, unless it alone is beyond the
+    /// budget.
     pub fn insert(&mut self, token: &[u8], value: T, value_bytes: usize) {
         let bytes = token.len().saturating_add(value_bytes).saturating_add(ENTRY_OVERHEAD_BYTES);
         if bytes <= self.generation_bytes && self.generation_entries > 0 {

@@ -1,13 +1,14 @@
 //! The filter's configuration: parsed once, into values that cannot be wrong.
 //!
-//! JSON becomes a [`RawConfig`](raw), that becomes a [`Config`]; nothing else in the crate sees raw text. **Every
-//! problem is reported at once**, with its path, what is wrong and what to do, because a gateway is configured
-//! through a pipeline and each round costs minutes. The shape (names, kinds of values) is checked against one table,
-//! [`schema`], from which [`reference`] also writes the documentation; meaning is checked in [`check`].
+//! JSON becomes a `RawConfig`, that becomes a [`Config`]; nothing else in the crate sees raw text.
+//! **Every problem is reported at once**, with its path, what is wrong and what to do, because a
+//! gateway is configured through a pipeline and each round costs minutes. The shape (names, kinds
+//! of values) is checked against one table, `config/schema.rs`, from which [`reference()`] also
+//! writes the documentation; meaning is checked in `config/check.rs`.
 //!
-//! What this module refuses to do: guess. A name it does not know is an error even where ignoring it would be
-//! harmless, because the next one will be `max_token_lifetime` without `_secs`. And it never prints a secret: a
-//! value that is wrong is described, not repeated, if it could be one.
+//! What this module refuses to do: guess. A name it does not know is an error even where ignoring
+//! it would be harmless, because the next one will be `max_token_lifetime` without `_secs`. And it
+//! never prints a secret: a value that is wrong is described, not repeated, if it could be one.
 
 use std::time::Duration;
 
@@ -34,7 +35,8 @@ pub use reference::reference;
 /// The longest configuration that is read: 64 issuers with inline key sets of usual size.
 pub const MAX_CONFIG_BYTES: usize = 1024 * 1024;
 
-/// The most issuers. Each adds shared-data keys and refreshes; one gateway trusting more is a broker's task.
+/// The most issuers. Each adds shared-data keys and refreshes; one gateway trusting more is a
+/// broker's task.
 pub const MAX_ISSUERS: usize = 64;
 
 /// The most routes: they are tried one after the other at each request.

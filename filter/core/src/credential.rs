@@ -1,9 +1,11 @@
-//! Finds the access token in a request. One place, one form: `Authorization: Bearer <token>` (RFC 6750 §2.1).
+//! Finds the access token in a request. One place, one form: `Authorization: Bearer <token>` (RFC
+//! 6750 §2.1).
 //!
-//! Forms that let a client show one token to the gate and another to the service are refused, not interpreted: two
-//! headers, two credentials joined by a comma, a token in the query. Everything that RFC 6750 calls a malformed
-//! request is told apart from a request without credentials: the first is a client's bug and answered with 400, the
-//! second is how a client learns what to do and answered with a challenge.
+//! Forms that let a client show one token to the gate and another to the service are refused, not
+//! interpreted: two headers, two credentials joined by a comma, a token in the query. Everything
+//! that RFC 6750 calls a malformed request is told apart from a request without credentials: the
+//! first is a client's bug and answered with 400, the second is how a client learns what to do and
+//! answered with a challenge.
 //!
 //! This module refuses to look at the token itself beyond its alphabet; that is [`crate::jws`]'s.
 
@@ -41,7 +43,8 @@ pub enum CredentialError {
     },
 }
 
-/// What followed `Bearer `: to be compared with tokens that are known, and checked before it is read.
+/// What followed `Bearer `: to be compared with tokens that are known, and checked before it is
+/// read.
 #[derive(Clone, Copy)]
 pub struct Presented<'a>(&'a [u8]);
 

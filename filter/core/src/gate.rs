@@ -2,22 +2,28 @@
 //!
 //! [`Gate::decide`] makes these checks, in this order, and the first that fails is the answer:
 //!
-//! 1. **Route.** What does the request need? A path that could be read in several ways is refused before it is
-//!    compared with any route. A public route ends here: no credential is looked at, identity headers are removed.
+//! 1. **Route.** What does the request need? A path that could be read in several ways is refused
+//!    before it is compared with any route. A public route ends here: no credential is looked at,
+//!    identity headers are removed.
 //! 2. **Credential.** One bearer token, in one header.
-//! 3. **State.** Was the companion ever heard from, and recently enough? What could not be answered with a permit
-//!    costs no signature check. The head of the state table also says whether key sets have changed.
-//! 4. **Token.** Verified before, byte for byte, with a key that still is the issuer's? Else verified now
-//!    ([`token`]): form, issuer, type, algorithm, key, signature, claims, in this order.
+//! 3. **State.** Was the companion ever heard from, and recently enough? What could not be answered
+//!    with a permit costs no signature check. The head of the state table also says whether key
+//!    sets have changed.
+//! 4. **Token.** Verified before, byte for byte, with a key that still is the issuer's? Else
+//!    verified now (`gate/token.rs`): form, issuer, type, algorithm, key, signature, claims, in
+//!    this order.
 //! 5. **Time.** `exp` at each request, and age against what the companion remembers.
-//! 6. **Revocation.** Has anything happened to any of the token's subjects since it was issued? Asked for every
-//!    request; the answer of last time stands only while no page of the table that could change it has changed.
+//! 6. **Revocation.** Has anything happened to any of the token's subjects since it was issued?
+//!    Asked for every request; the answer of last time stands only while no page of the table that
+//!    could change it has changed.
 //! 7. **Scope.**
 //!
-//! **What a cache can do here**: save the signature check and the search. It cannot let a revoked token pass: state
-//! is found by claims, never by a token's bytes, since an ECDSA signature can be rewritten by whoever holds one.
+//! **What a cache can do here**: save the signature check and the search. It cannot let a revoked
+//! token pass: state is found by claims, never by a token's bytes, since an ECDSA signature can be
+//! rewritten by whoever holds one.
 //!
-//! This module refuses to call anything: time, shared data, keys and signature checks are arguments.
+//! This module refuses to call anything: time, shared data, keys and signature checks are
+//! arguments.
 
 use std::time::Duration;
 
@@ -75,7 +81,8 @@ struct Standing {
 }
 
 impl Gate {
-    /// A gate for `config`. `seed` is random: it keeps strangers from choosing tokens that meet in the cache.
+    /// A gate for `config`. `seed` is random: it keeps strangers from choosing tokens that meet in
+    /// the cache.
     #[must_use]
     pub fn new(config: Config, seed: [u64; 2]) -> Self {
         let limits = config.limits;

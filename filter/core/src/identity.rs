@@ -1,12 +1,13 @@
 //! Who calls, as the service behind the gateway is told.
 //!
-//! The service trusts these headers, so the client must not be able to send them. [`IdentityHeaders`] knows their
-//! names in every spelling that a service might take for them: any case, and `_` for `-`, because CGI and WSGI map
-//! both to one variable. They are removed from every request that passes, also on public routes, before the gate's
-//! own are set.
+//! The service trusts these headers, so the client must not be able to send them.
+//! [`IdentityHeaders`] knows their names in every spelling that a service might take for them: any
+//! case, and `_` for `-`, because CGI and WSGI map both to one variable. They are removed from
+//! every request that passes, also on public routes, before the gate's own are set.
 //!
-//! Values come from an issuer, but a header has its own rules: whatever is not printable ASCII, a blank or `%` is
-//! percent-encoded, so that no subject can start a second header, and no two subjects look the same.
+//! Values come from an issuer, but a header has its own rules: whatever is not printable ASCII, a
+//! blank or `%` is percent-encoded, so that no subject can start a second header, and no two
+//! subjects look the same.
 //!
 //! This module refuses to pass on anything that was not in a verified token.
 
@@ -14,7 +15,8 @@ use std::fmt::Write;
 
 use crate::claims::Claims;
 
-/// A reserved name may have at most this many hyphens: each of them doubles the number of spellings to remove.
+/// A reserved name may have at most this many hyphens: each of them doubles the number of spellings
+/// to remove.
 pub const MAX_HYPHENS: usize = 4;
 
 /// Which facts go into which headers. Names are in lower case and distinct in all their spellings.
@@ -52,7 +54,8 @@ impl IdentityHeaders {
         })
     }
 
-    /// All spellings of all reserved names, in lower case: for hosts that can only remove a header by its name.
+    /// All spellings of all reserved names, in lower case: for hosts that can only remove a header
+    /// by its name.
     #[must_use]
     pub fn spellings(&self) -> Vec<String> {
         let mut spellings = Vec::new();

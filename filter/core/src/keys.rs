@@ -1,20 +1,24 @@
 //! The issuers' keys: where they are kept, when they are fetched, and what survives a failure.
 //!
-//! Keys come with the configuration, or the gateway's leader fetches them and puts each set into shared data, where
-//! every worker finds it. [`Refresher`] is the leader's part: which URL to ask when. [`KeyStore`] is every worker's
-//! part: it reads the sets again when the table's head says that one has changed.
+//! Keys come with the configuration, or the gateway's leader fetches them and puts each set into
+//! shared data, where every worker finds it. [`Refresher`] is the leader's part: which URL to ask
+//! when. [`KeyStore`] is every worker's part: it reads the sets again when the table's head says
+//! that one has changed.
 //!
-//! **The last good set stays** whatever happens: an error page, an empty set, a set without one usable key, a
-//! garbled value in shared data. Only a good set replaces a good set, so an issuer's outage costs freshness, never
-//! service; and each issuer has its own schedule and its own value, so one's failure never touches another's keys.
+//! **The last good set stays** whatever happens: an error page, an empty set, a set without one
+//! usable key, a garbled value in shared data. Only a good set replaces a good set, so an issuer's
+//! outage costs freshness, never service; and each issuer has its own schedule and its own value,
+//! so one's failure never touches another's keys.
 //!
-//! **An unknown `kid`** is how a rotation shows first. Any worker may wish for a refresh; wishes go through shared
-//! data, so all workers together cause one fetch, and at most one in [`WISH_INTERVAL`] for each issuer, because
-//! whoever can send tokens can make up names of keys.
+//! **An unknown `kid`** is how a rotation shows first. Any worker may wish for a refresh; wishes go
+//! through shared data, so all workers together cause one fetch, and at most one in
+//! [`WISH_INTERVAL`] for each issuer, because whoever can send tokens can make up names of keys.
 //!
-//! **First start**: until the first good set, tokens of that issuer are answered with 503; the others' are served.
+//! **First start**: until the first good set, tokens of that issuer are answered with 503; the
+//! others' are served.
 //!
-//! What this module refuses to do: follow anything that a token says about where its key is (RFC 8725 §3.10).
+//! What this module refuses to do: follow anything that a token says about where its key is (RFC
+//! 8725 §3.10).
 
 use std::time::Duration;
 
@@ -71,7 +75,8 @@ impl Source {
         sources.collect()
     }
 
-    /// Names what is stored, so that a value from before a change of the configuration is no one else's keys.
+    /// Names what is stored, so that a value from before a change of the configuration is no one
+    /// else's keys.
     fn label(&self) -> String {
         let JwksUrl { authority, path, .. } = &self.url;
         format!("{}\n{authority}\n{path}", self.iss)

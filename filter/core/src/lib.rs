@@ -1,39 +1,44 @@
 //! Every decision of Rescind, without I/O, clock, randomness or host.
 //!
-//! One question is answered here: may this request pass, *now*? Everything else in the repository carries bytes to
-//! this crate and answers back. Whoever deletes the Proxy-Wasm shell loses no decision; whoever reads [`gate`],
-//! [`verdict`] and [`table`] can predict every status code.
+//! One question is answered here: may this request pass, *now*? Everything else in the repository
+//! carries bytes to this crate and answers back. Whoever deletes the Proxy-Wasm shell loses no
+//! decision; whoever reads [`gate`], [`verdict`] and [`table`] can predict every status code.
 //!
 //! # What happens to a request
 //!
 //! ```text
-//! request ─▶ route ─▶ credential ─▶ table's head ─▶ cache ──known──▶ time ─▶ table ─▶ scope ─▶ Permit
-//!             │           │         (fresh? keys?)    └─new─▶ jws ─▶ keys ─▶ claims ─┘            or Denial
+//! request ─▶ route ─▶ credential ─▶ head of the table ─▶ cache ─known─┬▶ time ─▶ table ─▶ scope
+//!                                   (fresh? new keys?)     └──new──┐  │                     │
+//!                                                jws ─▶ keys ─▶ claims┘            Permit or Denial
 //! ```
 //!
-//! [`gate`] is that line, in code. [`request`], [`route`] and [`credential`] read what a client sent; [`jws`],
-//! [`jwk`], [`crypto`] and [`claims`] verify a token; [`mapping`] says which subjects it speaks of; [`table`] says
-//! what happened to them; [`identity`] says what the service behind the gateway is told.
+//! [`gate`] is that line, in code. [`request`], [`route`] and [`credential`] read what a client
+//! sent; [`jws`], [`jwk`], [`crypto`] and [`claims`] verify a token; [`mapping`] says which
+//! subjects it speaks of; [`table`] says what happened to them; [`identity`] says what the service
+//! behind the gateway is told.
 //!
 //! # What happens to a signal
 //!
-//! The companion verifies a security event token ([`set`]), sees whom its transmitter may speak about
-//! ([`authority`]) and turns it into records ([`event`], [`subject`], [`record`]). They travel in signed pages
-//! ([`feed`]), one worker of a gateway follows them ([`replica`]) and writes them into shared data ([`table`],
-//! [`shared`]), where all workers find them at their next request. The same worker fetches key sets ([`keys`]).
+//! The companion verifies a security event token ([`set`]), sees whom its transmitter may speak
+//! about ([`authority`]) and turns it into records ([`event`], [`subject`], [`record`]). They
+//! travel in signed pages ([`feed`]), one worker of a gateway follows them ([`replica`]) and writes
+//! them into shared data ([`table`], [`shared`]), where all workers find them at their next
+//! request. The same worker fetches key sets ([`keys`]).
 //!
 //! # How to read the code
 //!
-//! - **Time is an argument** named `now`, and so is randomness. Functions say what to do; they never do it.
-//! - **A value is the proof.** Only [`gate::Gate::decide`] can make a [`verdict::Permit`]; a [`config::Config`]
-//!   exists only if nothing is wrong with it.
-//! - **Whatever comes from outside has a budget**, each a constant with its reason: tokens, headers, key sets, pages,
-//!   caches, configurations.
+//! - **Time is an argument** named `now`, and so is randomness. Functions say what to do; they
+//!   never do it.
+//! - **A value is the proof.** Only [`gate::Gate::decide`] can make a [`verdict::Permit`]; a
+//!   [`config::Config`] exists only if nothing is wrong with it.
+//! - **Whatever comes from outside has a budget**, each a constant with its reason: tokens,
+//!   headers, key sets, pages, caches, configurations.
 //! - **Nothing panics**; the lints forbid what could.
-//! - **In doubt, the answer is no**, and says why: [`verdict::Denial`] carries the facts that were compared.
+//! - **In doubt, the answer is no**, and says why: [`verdict::Denial`] carries the facts that were
+//!   compared.
 //!
-//! `tests/states.rs` is the executable specification: every state of the world, every kind of credential, and the
-//! answer.
+//! `tests/states.rs` is the executable specification: every state of the world, every kind of
+//! credential, and the answer.
 
 pub mod authority;
 pub mod base64url;

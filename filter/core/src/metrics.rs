@@ -1,8 +1,9 @@
 //! Every metric of the filter, in one table.
 //!
-//! Counting costs an array access; hosts hear of it when the shell drains the counters, so that a request costs no
-//! host call. There are no labels: the ABI has none, and Envoy maps dots to underscores. What would be a label, the
-//! reason of a denial, is the end of a name; the set is closed and known when the filter starts.
+//! Counting costs an array access; hosts hear of it when the shell drains the counters, so that a
+//! request costs no host call. There are no labels: the ABI has none, and Envoy maps dots to
+//! underscores. What would be a label, the reason of a denial, is the end of a name; the set is
+//! closed and known when the filter starts.
 
 use crate::verdict::Denial;
 
@@ -147,7 +148,8 @@ impl Counters {
         self.add_at(denied(denial), 1);
     }
 
-    /// Calls `count` with the place in [`TABLE`] and the number of each metric that was counted, and starts again.
+    /// Calls `count` with the place in [`TABLE`] and the number of each metric that was counted,
+    /// and starts again.
     pub fn drain(&mut self, mut count: impl FnMut(usize, u64)) {
         for (index, number) in self.counts.iter_mut().enumerate() {
             if *number > 0 {

@@ -1,10 +1,11 @@
 //! A request as the gate sees it: four facts and a flag, all of them bytes that a client chose.
 //!
-//! Nothing here is trusted to be text. A header that is not UTF-8 is an ordinary value that matches nothing, never
-//! an error path of its own: hosts have lost a whole worker to one such byte.
+//! Nothing here is trusted to be text. A header that is not UTF-8 is an ordinary value that matches
+//! nothing, never an error path of its own: hosts have lost a whole worker to one such byte.
 //!
-//! What this module refuses to do: look at bodies, follow forwarding headers, or repair a request. A target that
-//! can be read in two ways is refused ([`path`]), because the gate and the service behind it might differ.
+//! What this module refuses to do: look at bodies, follow forwarding headers, or repair a request.
+//! A target that can be read in two ways is refused ([`path`]), because the gate and the service
+//! behind it might differ.
 
 pub mod path;
 
@@ -52,8 +53,9 @@ impl<'a> RequestView<'a> {
         self.split_target().0
     }
 
-    /// Whether the query has a parameter `access_token`: RFC 6750 §2.3 tells how to send a token so, and
-    /// OAuth 2.1 and MCP forbid it, because URLs end up in logs. The name may be percent-encoded.
+    /// Whether the query has a parameter `access_token`: RFC 6750 §2.3 tells how to send a token
+    /// so, and OAuth 2.1 and MCP forbid it, because URLs end up in logs. The name may be
+    /// percent-encoded.
     #[must_use]
     pub fn has_token_in_query(&self) -> bool {
         const NAME: &[u8] = b"access_token";

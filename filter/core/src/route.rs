@@ -1,13 +1,15 @@
-//! What a request has to bring, by its method, host and path. The first route that matches decides; without a match
-//! a valid token is required and nothing more.
+//! What a request has to bring, by its method, host and path. The first route that matches decides;
+//! without a match a valid token is required and nothing more.
 //!
-//! Matching is made to be predictable under attack rather than expressive: exact paths and prefixes that end at a
-//! segment's end, no patterns. A request whose path is read in several ways ([`crate::request::path`]) must find the
-//! same route in all of them, else it is refused. `HEAD` counts as `GET` (RFC 9110 §9.3.2: the same, without a
-//! body). A trailing slash makes no difference to an exact path, because to most services it makes none.
+//! Matching is made to be predictable under attack rather than expressive: exact paths and prefixes
+//! that end at a segment's end, no patterns. A request whose path is read in several ways
+//! ([`crate::request::path`]) must find the same route in all of them, else it is refused. `HEAD`
+//! counts as `GET` (RFC 9110 §9.3.2: the same, without a body). A trailing slash makes no
+//! difference to an exact path, because to most services it makes none.
 //!
-//! What this module refuses to do: let a configuration be bypassed by how a path is spelled. Paths are checked only
-//! where they matter; a configuration without a route that names a path lets every spelling pass.
+//! What this module refuses to do: let a configuration be bypassed by how a path is spelled. Paths
+//! are checked only where they matter; a configuration without a route that names a path lets every
+//! spelling pass.
 
 use crate::request::RequestView;
 use crate::request::path::{self, PathProblem, Readings};
@@ -57,7 +59,8 @@ pub enum PathMatch {
     Prefix(PathPattern),
 }
 
-/// A path of the configuration, in the two forms that requests are compared in; without a slash at its end.
+/// A path of the configuration, in the two forms that requests are compared in; without a slash at
+/// its end.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PathPattern {
     decoded: Vec<u8>,

@@ -1,9 +1,10 @@
-//! What the gate can answer: a [`Permit`] or a [`Denial`], and what each means to a client, an operator and a metric.
+//! What the gate can answer: a [`Permit`] or a [`Denial`], and what each means to a client, an
+//! operator and a metric.
 //!
-//! Three readers, three texts, all here. **Operators** read [`Denial`]'s `Display`: which facts were compared.
-//! **Clients** read status, challenge and body (RFC 6750 §3, specs A.10): the same for every invalid token, so that
-//! nobody can find out by trying whether a token is forged, expired or revoked. **Metrics** count
-//! [`Denial::reason`].
+//! Three readers, three texts, all here. **Operators** read [`Denial`]'s `Display`: which facts
+//! were compared. **Clients** read status, challenge and body (RFC 6750 §3, specs A.10): the same
+//! for every invalid token, so that nobody can find out by trying whether a token is forged,
+//! expired or revoked. **Metrics** count [`Denial::reason`].
 //!
 //! | The request | Status | Challenge |
 //! |---|---|---|
@@ -14,10 +15,9 @@
 //! | cannot be routed without a guess | 400 | none |
 //! | cannot be judged now | 503 and `Retry-After` | none |
 //!
-//! This module refuses to make permits: only [`crate::gate::Gate::decide`] can. Nothing in a denial repeats more of
-//! a token than its issuer's name, key identifier and times.
+//! This module refuses to make permits: only [`crate::gate::Gate::decide`] can. Nothing in a denial
+//! repeats more of a token than its issuer's name, key identifier and times.
 
-use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -32,13 +32,15 @@ use crate::route::RouteError;
 use crate::time::UnixTime;
 
 mod response;
+mod shown;
 #[cfg(test)]
 mod tests;
 
 pub use response::Response;
+use shown::{Issued, Quoted};
 
-/// After how long a client may try again while the gate waits for its companion or a key set: both are asked
-/// again within a second or two.
+/// After how long a client may try again while the gate waits for its companion or a key set: both
+/// are asked again within a second or two.
 const RETRY_AFTER_SECS: u32 = 2;
 
 /// Proof that a request passed every check. Only [`crate::gate::Gate::decide`] can make one.
@@ -49,7 +51,8 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// The headers to set on the request, after those of [`crate::identity::IdentityHeaders`] were removed from it.
+    /// The headers to set on the request, after those of [`crate::identity::IdentityHeaders`] were
+    /// removed from it.
     #[must_use]
     pub fn headers(&self) -> &[(String, String)] {
         self.identity.as_deref().map_or(&[], Identity::headers)
@@ -67,7 +70,8 @@ impl Permit {
         self.identity.as_deref().map(Identity::issuer)
     }
 
-    /// Whether it was given on a state older than `max_staleness`, because the configuration says `on_stale: allow`.
+    /// Whether it was given on a state older than `max_staleness`, because the configuration says
+    /// `on_stale: allow`.
     #[must_use]
     pub const fn is_stale(&self) -> bool {
         self.stale
@@ -341,7 +345,8 @@ impl Denial {
         }
     }
 
-    /// The signal that the request was refused for, if one was: the thread from a refusal to its cause.
+    /// The signal that the request was refused for, if one was: the thread from a refusal to its
+    /// cause.
     #[must_use]
     pub const fn signal(&self) -> Option<SignalId> {
         match self {
@@ -361,7 +366,8 @@ impl Denial {
         }
     }
 
-    /// The gRPC status: `INVALID_ARGUMENT`, `UNAUTHENTICATED`, `PERMISSION_DENIED` or `UNAVAILABLE`.
+    /// The gRPC status: `INVALID_ARGUMENT`, `UNAUTHENTICATED`, `PERMISSION_DENIED` or
+    /// `UNAVAILABLE`.
     #[must_use]
     pub const fn grpc_status(&self) -> u32 {
         match self.class() {
@@ -398,7 +404,8 @@ impl Denial {
     pub fn challenge(&self, with: &Challenge) -> Option<String> {
         let (error, description, scopes): (_, _, &[String]) = match (self.class(), self) {
             (Class::NoSingleReading | Class::NotNow, _) => return None,
-            // Without credentials there is no error (RFC 6750 §3.1), but the scopes help to get the right token.
+            // Without credentials there is no error (RFC 6750 §3.1), but the scopes help to get the
+            // right token.
             (Class::NoCredentials, Self::Credential { scopes, .. }) => ("", "", scopes),
             (Class::NoCredentials, _) => ("", "", &[]),
             (Class::InvalidRequest, _) => {
@@ -469,30 +476,6 @@ impl Denial {
             | Self::NeverSynchronized
             | Self::Stale { .. }
             | Self::TableUnavailable(_) => Class::NotNow,
-        }
-    }
-}
-
-/// A header member as a message shows it.
-struct Quoted<'a>(Option<&'a str>);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(text) => write!(f, "`{text}`"),
-            None => f.write_str("absent"),
-        }
-    }
-}
-
-/// `iat` as a message shows it.
-struct Issued(Option<UnixTime>);
-
-impl fmt::Display for Issued {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(at) => at.fmt(f),
-            None => f.write_str("an unknown time"),
         }
     }
 }

@@ -1,7 +1,9 @@
-//! The executable specification of the gate: in which state of the world does which request get which answer?
+//! The executable specification of the gate: in which state of the world does which request get
+//! which answer?
 //!
-//! Read the tables from top to bottom. Everything real takes part: tokens are signed, pages of the feed are signed
-//! and travel through the replica into shared data; only the clock is moved by hand.
+//! Read the tables from top to bottom. Everything real takes part: tokens are signed, pages of the
+//! feed are signed and travel through the replica into shared data; only the clock is moved by
+//! hand.
 
 #![cfg(not(target_arch = "wasm32"))]
 #![expect(
@@ -266,6 +268,30 @@ fn every_kind_of_invalid_token_gets_the_same_answer_for_its_own_reason() {
         assert_eq!(world.get("/", Some(&token)), answer(expected), "{what}");
         assert_eq!(world.get("/", Some(&token)), answer(expected), "{what}, the second time");
     }
+}
+
+#[test]
+fn no_byte_of_a_token_can_be_changed() {
+    let token = good_token();
+    let mut world = World::synchronized(&config());
+    assert_eq!(world.get("/", Some(&token)), answer(PERMIT));
+    for at in 0..token.len() {
+        // The good token is in the cache: what is like it but for one byte must not find it.
+        for other in [b'A', b'_', b'.', token.as_bytes()[at] ^ 1] {
+            let mut changed = token.clone().into_bytes();
+            changed[at] = other;
+            let Ok(changed) = String::from_utf8(changed) else { continue };
+            if changed != token {
+                let (status, reason, _) = world.get("/", Some(&changed));
+                assert!(status == 401 || status == 400, "byte {at}: {status} {reason}");
+            }
+        }
+    }
+    for end in 0..token.len() {
+        let (status, reason, _) = world.get("/", token.get(..end));
+        assert!(status == 401 || status == 400, "the first {end} bytes: {status} {reason}");
+    }
+    assert_eq!(world.get("/", Some(&token)), answer(PERMIT));
 }
 
 #[test]
@@ -534,6 +560,41 @@ fn a_rotation_is_followed_and_a_withdrawn_key_verifies_no_more_not_even_from_the
     world.serve_keys(&[jwk("k2", &key(2))]);
     assert_eq!(world.get("/", Some(&new_token)), answer(PERMIT));
     assert_eq!(world.get("/", Some(&good_token())), answer(refused("unknown_key")));
+}
+
+#[test]
+fn an_issuer_without_keys_yet_does_not_keep_the_others_waiting() {
+    let mut second = config()["issuers"][0].clone();
+    second["issuer"] = json!("https://second.example.com");
+    second["keys"] = json!({"url": "https://second.example.com/jwks", "cluster": "second"});
+    let mut both = config();
+    both["issuers"].as_array_mut().unwrap().push(second);
+    let mut world = World::synchronized(&both);
+    let mut claims = claims();
+    claims["iss"] = json!("https://second.example.com");
+    let second = mint(&header(), &claims, &key(3));
+    assert_eq!(world.get("/", Some(&second)), answer(not_now("keys_not_ready")));
+    assert_eq!(world.get("/", Some(&good_token())), answer(PERMIT));
+    world.serve_keys(&[jwk("k1", &key(3))]);
+    assert_eq!(world.get("/", Some(&second)), answer(PERMIT));
+}
+
+#[test]
+fn with_the_unknown_keys_of_strangers_the_leader_is_asked_once_in_ten_seconds() {
+    let keys = json!({"url": "https://idp.example.com/jwks", "cluster": "idp"});
+    let mut world = World::synchronized(&with(config(), "/issuers/0/keys", keys));
+    world.serve_keys(&[jwk("k1", &key(1))]);
+    let mut asked = 0;
+    for second in 0..100 {
+        let mut header = header();
+        header["kid"] = json!(format!("made-up-{second}"));
+        let forged = mint(&header, &claims(), &key(2));
+        assert_eq!(world.get("/", Some(&forged)), answer(refused("unknown_key")));
+        asked += world.leader_asks_for_keys();
+        world.wait(1);
+        world.synchronize();
+    }
+    assert!((9..=10).contains(&asked), "{asked}");
 }
 
 // === Budgets ===

@@ -1,7 +1,7 @@
 //! What a configuration means, and what it cannot mean.
 //!
-//! Each function turns one raw object into its parsed form or notes why not, and goes on: a missing value costs the
-//! result, never the rest of the check.
+//! Each function turns one raw object into its parsed form or notes why not, and goes on: a missing
+//! value costs the result, never the rest of the check.
 
 use std::time::Duration;
 
@@ -27,7 +27,8 @@ mod routes;
 /// A companion further away than this is not followed but guessed at.
 const MAX_STALENESS_SECS: u64 = 24 * 60 * 60;
 
-/// The longest poll unless the configuration says otherwise: proxies commonly close idle requests after 30 s.
+/// The longest poll unless the configuration says otherwise: proxies commonly close idle requests
+/// after 30 s.
 const DEFAULT_WAIT_SECS: u64 = 25;
 
 /// The longest poll at all: Envoy's callout works at least up to a minute.

@@ -35,7 +35,8 @@ impl ConfigErrors {
 }
 
 impl Problems {
-    /// Notes a problem, unless there is one already at `path` or above it: what follows from it would only confuse.
+    /// Notes a problem, unless there is one already at `path` or above it: what follows from it
+    /// would only confuse.
     pub(super) fn add(
         &mut self,
         path: &str,

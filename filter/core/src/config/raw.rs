@@ -1,6 +1,7 @@
 //! The configuration as it is written: names and kinds of values, nothing about their meaning.
 //!
-//! Every field is optional here, so that a missing one is reported beside all other problems and with a remedy.
+//! Every field is optional here, so that a missing one is reported beside all other problems and
+//! with a remedy.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! Every name of the configuration in one table: its kind, its default and what it is for.
 //!
-//! The table serves two readers. [`prune`] checks a document's shape against it and takes out what does not fit, so
-//! that the rest can still be checked; [`super::reference`] prints it for people. A test compares it with the fields
-//! of [`super::raw`].
+//! The table serves two readers. [`prune`] checks a document's shape against it and takes out what
+//! does not fit, so that the rest can still be checked; [`super::reference`] prints it for people.
+//! A test compares it with the fields of [`super::raw`].
 
 use serde_json::{Map, Value};
 
@@ -280,7 +280,8 @@ const RENAMED: [(&str, &str); 9] = [
     ("scope", "scopes"),
 ];
 
-/// Reports and takes out every member of `document` that does not fit `fields`. `null` counts as absent.
+/// Reports and takes out every member of `document` that does not fit `fields`. `null` counts as
+/// absent.
 pub(super) fn prune(document: &mut Value, fields: &[Field], path: &str, problems: &mut Problems) {
     let Some(members) = document.as_object_mut() else {
         let found = kind_of(document);
@@ -330,7 +331,8 @@ fn fits(value: &mut Value, kind: Kind, path: &str, problems: &mut Problems) -> b
             return true;
         }
         (Kind::Number, Value::Number(number)) => {
-            // Envoy's configuration passes through protobuf's Struct, whose numbers are all doubles.
+            // Envoy's configuration passes through protobuf's Struct, whose numbers are all
+            // doubles.
             let whole = number.as_u64().or_else(|| whole_number(number.as_f64()?));
             if let Some(whole) = whole {
                 *value = Value::from(whole);

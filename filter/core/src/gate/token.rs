@@ -1,7 +1,9 @@
-//! From bytes to a verified token: RFC 7519 §7.2, RFC 8725 and RFC 9068 §4, in the order in which it is safe.
+//! From bytes to a verified token: RFC 7519 §7.2, RFC 8725 and RFC 9068 §4, in the order in which
+//! it is safe.
 //!
-//! Until its signature is checked, one thing of a token's content is looked at: `iss`, to find the keys. Everything
-//! that decides *how* it is checked comes from the issuer's configuration, and the header is compared with that.
+//! Until its signature is checked, one thing of a token's content is looked at: `iss`, to find the
+//! keys. Everything that decides *how* it is checked comes from the issuer's configuration, and the
+//! header is compared with that.
 
 use std::rc::Rc;
 
@@ -42,7 +44,8 @@ pub(super) fn verify(
     if claims.events {
         return Err(Denial::SecurityEventToken);
     }
-    // A token bound to a key is worth nothing without the proof, and a bearer header brings none (RFC 9449 §7.2).
+    // A token bound to a key is worth nothing without the proof, and a bearer header brings none
+    // (RFC 9449 §7.2).
     if claims.cnf.is_some() {
         return Err(Denial::SenderConstrained);
     }
@@ -107,7 +110,8 @@ fn signing_key(
     if let Some(key) = signer.and_then(|key| context.keys.mark(place, key)) {
         return Ok(key);
     }
-    // With a `kid` that is known, the issuer's keys are not the problem. Without one, nobody can tell.
+    // With a `kid` that is known, the issuer's keys are not the problem. Without one, nobody can
+    // tell.
     if !kid.is_some_and(|kid| keys.contains_kid(kid)) {
         context.keys.wish(place, context.shared, now);
     }

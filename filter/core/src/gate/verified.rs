@@ -111,7 +111,8 @@ impl Lifetime {
         if now < exp.plus(leeway) { Ok(()) } else { Err(Denial::Expired { exp, now, leeway }) }
     }
 
-    /// A revocation as old as the token may have been forgotten: then nobody knows whether the token is good.
+    /// A revocation as old as the token may have been forgotten: then nobody knows whether the
+    /// token is good.
     fn refuse_forgotten(&self, retention: Duration, now: UnixTime) -> Result<(), Denial> {
         let iat = self.age_from;
         if now.since(iat) <= retention {

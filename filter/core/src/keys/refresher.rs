@@ -1,8 +1,9 @@
 //! When the leader fetches which key set.
 //!
-//! Sans-IO: [`Refresher::handle_tick`] says what to fetch, the shell fetches it through the gateway and hands the
-//! answer to [`Refresher::handle_response`]. A callout that never comes back is noticed by its deadline, because
-//! hosts cancel callouts silently when a configuration is replaced.
+//! Sans-IO: [`Refresher::handle_tick`] says what to fetch, the shell fetches it through the gateway
+//! and hands the answer to [`Refresher::handle_response`]. A callout that never comes back is
+//! noticed by its deadline, because hosts cancel callouts silently when a configuration is
+//! replaced.
 
 use std::fmt;
 use std::time::Duration;
@@ -155,7 +156,8 @@ impl Refresher {
         (fetches, notices)
     }
 
-    /// Takes the answer to a fetch: its status and body, or nothing if there was none. The body must be whole.
+    /// Takes the answer to a fetch: its status and body, or nothing if there was none. The body
+    /// must be whole.
     pub fn handle_response(
         &mut self,
         source: usize,

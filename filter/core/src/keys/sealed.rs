@@ -1,4 +1,5 @@
-//! Key sets and wishes as values in shared data, which strangers can write: each is sealed with its own name.
+//! Key sets and wishes as values in shared data, which strangers can write: each is sealed with its
+//! own name.
 
 use super::{Source, StoredSet};
 use crate::shared::{Shared, SharedData, SharedDataError};

@@ -16,8 +16,8 @@ pub struct KeyStore {
     next_serial: u64,
 }
 
-/// Which key verified a token, and which set it was in: while the set stands, so does the verification, and after
-/// a change it still does if the same key is in the new set.
+/// Which key verified a token, and which set it was in: while the set stands, so does the
+/// verification, and after a change it still does if the same key is in the new set.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct KeyMark {
     set: u64,
@@ -109,7 +109,8 @@ impl KeyStore {
         is_current
     }
 
-    /// Asks the leader to fetch the issuer's keys again, because a token names one that is not there.
+    /// Asks the leader to fetch the issuer's keys again, because a token names one that is not
+    /// there.
     pub fn wish(&mut self, issuer: usize, shared: &dyn SharedData, now: UnixTime) {
         let Some(Slot { source: Some(source), last_wish, .. }) = self.slots.get_mut(issuer) else {
             return;

@@ -1,14 +1,16 @@
 //! Which path a target names, and whether everybody would agree.
 //!
-//! A route's rules hold only if the service behind the gateway reads the path as the gate does. Services differ:
-//! some resolve dot segments or merge slashes after routing, some decode `%2f`, some cut `;parameters` off each
-//! segment. An attacker picks the spelling that the gate takes for a public path and the service for a private one.
-//! So the gate does not guess:
+//! A route's rules hold only if the service behind the gateway reads the path as the gate does.
+//! Services differ: some resolve dot segments or merge slashes after routing, some decode `%2f`,
+//! some cut `;parameters` off each segment. An attacker picks the spelling that the gate takes for
+//! a public path and the service for a private one. So the gate does not guess:
 //!
 //! - Spellings that are known to be read differently are refused outright: see [`PathProblem`].
-//! - The rest is offered in all its [`Readings`]; [`crate::route`] refuses the request unless they agree on a route.
+//! - The rest is offered in all its [`Readings`]; [`crate::route`] refuses the request unless they
+//!   agree on a route.
 //!
-//! This module refuses to normalize: the path that was judged is the path that is forwarded, byte for byte.
+//! This module refuses to normalize: the path that was judged is the path that is forwarded, byte
+//! for byte.
 
 use std::borrow::Cow;
 
@@ -18,7 +20,8 @@ pub enum PathProblem {
     /// Not `/…`: the asterisk form, an absolute URL, or nothing at all.
     #[error("it does not start with a slash")]
     NotAbsolute,
-    /// A byte that may not be in a target (RFC 3986 §3.3), such as a control character, a blank or a fragment.
+    /// A byte that may not be in a target (RFC 3986 §3.3), such as a control character, a blank or
+    /// a fragment.
     #[error("byte 0x{byte:02x} may not be in a path")]
     ForbiddenByte {
         /// The first such byte.
@@ -33,7 +36,8 @@ pub enum PathProblem {
     /// `\`, which some servers take for a slash.
     #[error("it has a backslash")]
     Backslash,
-    /// `%2f`, `%5c`, `%2e` or `%00`: some servers decode them before, some after they look for segments.
+    /// `%2f`, `%5c`, `%2e` or `%00`: some servers decode them before, some after they look for
+    /// segments.
     #[error("it has the escape %{byte:02x}")]
     ForbiddenEscape {
         /// What it stands for.
@@ -113,7 +117,8 @@ pub fn decoded(text: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// Bytes over 0x7f are refused too: raw, they are sent by no conforming client, and servers differ on their charset.
+/// Bytes over 0x7f are refused too: raw, they are sent by no conforming client, and servers differ
+/// on their charset.
 fn refuse_bytes(path: &[u8]) -> Result<(), PathProblem> {
     match path.iter().find(|byte| !byte.is_ascii_graphic() || matches!(byte, b'\\' | b'#')) {
         None => Ok(()),
@@ -164,7 +169,8 @@ fn without_parameters(path: &[u8]) -> Vec<u8> {
     segments.join(&b'/')
 }
 
-/// The byte that the two digits at the start of `after`, which follows a `%`, stand for; and what follows them.
+/// The byte that the two digits at the start of `after`, which follows a `%`, stand for; and what
+/// follows them.
 fn escape(after: &[u8]) -> Option<(u8, &[u8])> {
     let byte = escape_digits(after)?;
     Some((byte, after.get(2..)?))

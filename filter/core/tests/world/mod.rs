@@ -1,4 +1,5 @@
-//! A gateway in one process: gate, table, replica and a companion's log, with a clock that is moved by hand.
+//! A gateway in one process: gate, table, replica and a companion's log, with a clock that is moved
+//! by hand.
 
 #![expect(
     clippy::expect_used,
@@ -203,7 +204,8 @@ impl World {
         self.now = self.now.plus(Duration::from_secs(secs));
     }
 
-    /// The companion answers, and everything it knows is known here. Takes no time if a request is waiting there.
+    /// The companion answers, and everything it knows is known here. Takes no time if a request is
+    /// waiting there.
     pub(crate) fn synchronize(&mut self) {
         self.follow();
         if self.now < UnixTime::from_secs(START) {
@@ -295,6 +297,17 @@ impl World {
         if notice.unwrap().changes_keys() {
             assert!(self.replica.bump_keys_version(&self.shared, self.now, 7));
         }
+    }
+
+    /// How many key sets the leader asks for now; the issuer answers what it answered before.
+    pub(crate) fn leader_asks_for_keys(&mut self) -> usize {
+        let (fetches, _) = self.refresher.handle_tick(true, &self.shared, self.now, 0);
+        let body = json!({"keys": [jwk("k1", &key(1))]}).to_string();
+        for fetch in &fetches {
+            let response = Some((200, body.as_bytes()));
+            self.refresher.handle_response(fetch.source, response, &self.shared, self.now, 0);
+        }
+        fetches.len()
     }
 
     /// A GET with a bearer token.

@@ -146,7 +146,8 @@ impl Check {
         all_good.then_some(distinct)
     }
 
-    /// A route after one that matches everything is a mistake, and a dangerous one if it asks for more.
+    /// A route after one that matches everything is a mistake, and a dangerous one if it asks for
+    /// more.
     fn refuse_unreachable(&mut self, routes: &[Route]) {
         let catches_all = |route: &Route| {
             route.path == PathMatch::Any && route.methods.is_empty() && route.hosts.is_empty()
