@@ -609,7 +609,8 @@ fn push_encoded(path: &mut String, text: &str) {
     }
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod model;
 #[cfg(test)]
 pub(crate) mod sim;
