@@ -27,7 +27,7 @@ E2E_THREADS ?= 4
 WHEEL_ENVOY := $(CURDIR)/.tools/envoy/envoy/_bin/envoy
 find_envoy = $${ENVOY:-$$(command -v envoy || { command -v func-e >/dev/null && func-e which; } || echo $(WHEEL_ENVOY))}
 
-.PHONY: help demo test unit wasm-unit e2e bench wasm trap-wasm companion lint audit envoy targets \
+.PHONY: help docs demo test unit wasm-unit e2e bench wasm trap-wasm companion lint audit envoy targets \
 	test-tools clean
 
 help: ## list the targets
@@ -45,7 +45,7 @@ unit: ## native tests, no gateway and no network: seconds
 wasm-unit: targets .tools/bin/wasm-bindgen-test-runner ## the core's unit tests as wasm, under Node
 	command -v node >/dev/null || apt-get install -y nodejs
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(CURDIR)/.tools/bin/wasm-bindgen-test-runner \
-		cargo test -p rescind-core --lib --target wasm32-unknown-unknown
+		cargo test --quiet -p rescind-core --lib --target wasm32-unknown-unknown
 
 e2e: test-tools ## end-to-end tests; E2E='name' runs those whose name contains it
 	ENVOY=$(find_envoy) cargo test -p rescind-e2e -- --test-threads $(E2E_THREADS) $(E2E)
@@ -76,6 +76,9 @@ audit: .tools/bin/cargo-deny ## dependencies: bans, licences, sources; advisorie
 	.tools/bin/cargo-deny --all-features check --config .deny.toml bans licenses sources
 	.tools/bin/cargo-deny --all-features check --config .deny.toml advisories \
 		|| echo "advisories: NOT CHECKED or not clean, see above (the database needs github.com)"
+
+docs: ## write the README's generated tables again
+	RESCIND_WRITE_DOCS=1 cargo test --quiet -p rescind-core --test readme
 
 targets:
 	@for target in wasm32-wasip1 wasm32-unknown-unknown; do \

@@ -117,7 +117,6 @@ impl Follower {
         for notice in notices {
             self.tell_keys(&notice, shared, counters, now, random);
         }
-        self.announce_keys(shared, now, random);
         for fetch in fetches {
             let get = Get {
                 cluster: &fetch.cluster,
@@ -283,14 +282,9 @@ impl Follower {
         counters.add(Id::KeysFetched, 1);
         if notice.changes_keys() {
             log::line(Level::Info, notice);
-        }
-        self.announce_keys(shared, now, random);
-    }
-
-    /// Tells all workers that key sets changed; what does not succeed now is due at the next tick.
-    fn announce_keys(&mut self, shared: &dyn SharedData, now: UnixTime, random: u64) {
-        if self.refresher.has_news() && self.replica.bump_keys_version(shared, now, random) {
-            self.refresher.announced();
+            if !self.replica.bump_keys_version(shared, now, random) {
+                log::line(Level::Warn, "keys: the other workers could not be told of the change");
+            }
         }
     }
 

@@ -27,7 +27,7 @@ use crate::time::UnixTime;
 mod error;
 mod read;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 pub use error::{ErrorCode, SetError};
 
