@@ -14,6 +14,7 @@
 
 mod world;
 
+use rescind_core::subject::SubjectKind;
 use serde_json::{Value, json};
 use world::{
     Answer, ISSUER, START, World, claims, config, good_token, header, jwk, key, mint, token_with,
@@ -407,6 +408,86 @@ fn a_token_is_revoked_by_an_event_in_its_second_or_later_and_never_by_an_earlier
         assert_eq!(world.get("/", Some(&good_token())), answer(expected), "{at}");
         assert_eq!(world.get("/", Some(&token_with("sub", json!("bob")))), answer(PERMIT), "{at}");
     }
+}
+
+#[test]
+fn a_token_is_reached_by_everything_that_it_names() {
+    use SubjectKind::*;
+    let mut rich = claims();
+    rich["sub"] = json!("spiffe://example.org/agents/research/7");
+    rich["sid"] = json!("session-1");
+    rich["email"] = json!("Alice@Example.com");
+    rich["azp"] = json!("app-8");
+    rich["act"] = json!({"sub": "agent-7", "act": {"sub": "agent-1"}});
+    rich["tid"] = json!("tenant-1");
+    let claims = json!({"tenant": "tid"});
+    let config = with(config(), "/issuers/0/subject_claims", claims);
+    let token = mint(&header(), &rich, &key(1));
+    let reached: [(SubjectKind, &str); 13] = [
+        (IssSub, "spiffe://example.org/agents/research/7"),
+        (Opaque, "spiffe://example.org/agents/research/7"),
+        (Uri, "spiffe://example.org/agents/research/7"),
+        (Uri, "spiffe://example.org/agents/research"),
+        (Uri, "spiffe://example.org/agents"),
+        (Session, "session-1"),
+        (Email, "alice@example.com"),
+        (Application, "app-7"),
+        (Application, "app-8"),
+        (IssSub, "agent-7"),
+        (IssSub, "agent-1"),
+        (JwtId, "t-1"),
+        (Tenant, "tenant-1"),
+    ];
+    for subject in reached {
+        let mut world = World::synchronized(&config);
+        assert_eq!(world.get("/", Some(&token)), answer(PERMIT));
+        world.revoke(subject, &[]);
+        assert_eq!(world.get("/", Some(&token)), answer(refused("revoked")), "{subject:?}");
+    }
+    for subject in [
+        (Uri, "spiffe://example.org/agents/res"),
+        (Uri, "spiffe://example.org/agents/research/77"),
+        (Session, "t-1"),
+        (Application, "alice"),
+        (JwtId, "session-1"),
+    ] {
+        let mut world = World::synchronized(&config);
+        world.revoke(subject, &[]);
+        assert_eq!(world.get("/", Some(&token)), answer(PERMIT), "{subject:?}");
+    }
+}
+
+#[test]
+fn a_conjunction_reaches_only_tokens_with_all_of_its_members() {
+    use SubjectKind::*;
+    let with_both = token_with("sid", json!("session-1"));
+    for (session, conditions, expected) in [
+        ("session-1", vec![(IssSub, "alice")], refused("revoked")),
+        ("session-1", vec![(IssSub, "alice"), (Application, "app-7")], refused("revoked")),
+        ("session-1", vec![(IssSub, "bob")], PERMIT),
+        ("session-1", vec![(IssSub, "alice"), (Application, "app-9")], PERMIT),
+        ("session-2", vec![(IssSub, "alice")], PERMIT),
+    ] {
+        let mut world = World::synchronized(&config());
+        world.revoke((Session, session), &conditions);
+        let got = world.get("/", Some(&with_both));
+        assert_eq!(got, answer(expected), "{session} {conditions:?}");
+    }
+}
+
+#[test]
+fn a_token_with_more_subjects_than_are_looked_up_is_refused_not_half_checked() {
+    let deep = |segments: usize| {
+        let path = (0..segments).map(|n| n.to_string()).collect::<Vec<_>>().join("/");
+        token_with("sub", json!(format!("spiffe://example.org/{path}")))
+    };
+    let mut world = World::synchronized(&config());
+    let reasons: Vec<&str> =
+        (1..60).map(|segments| world.get("/", Some(&deep(segments))).1).collect();
+    let first_refused = reasons.iter().position(|reason| *reason == "too_many_subjects").unwrap();
+    assert!(first_refused > 20, "{first_refused}");
+    assert!(reasons.iter().take(first_refused).all(|reason| *reason == "permit"));
+    assert!(reasons.iter().skip(first_refused).all(|reason| *reason == "too_many_subjects"));
 }
 
 #[test]

@@ -56,8 +56,9 @@ pub(super) fn verify(
     }
     audience(&claims, issuer)?;
     let lifetime = lifetime(&claims, issuer, now)?;
-    let mapping = mappings.get(place).cloned().unwrap_or_default();
-    let subjects = mapping::token_keys(&claims, &mapping, hasher);
+    let standard = Mapping::default();
+    let mapping = mappings.get(place).unwrap_or(&standard);
+    let subjects = mapping::token_keys(&claims, mapping, hasher);
     if subjects.len() > mapping::MAX_TOKEN_KEYS {
         let (count, limit) = (subjects.len(), mapping::MAX_TOKEN_KEYS);
         return Err(Denial::TooManySubjects { count, limit });

@@ -253,6 +253,26 @@ impl World {
         SignedPage { payload, signature }.encode()
     }
 
+    /// All tokens of the subject that were issued until [`START`] are revoked, and the gateway
+    /// hears of it; `conditions` are what a token must be besides.
+    pub(crate) fn revoke(
+        &mut self,
+        (kind, name): (SubjectKind, &str),
+        conditions: &[(SubjectKind, &str)],
+    ) {
+        let hash = |(kind, name): &(SubjectKind, &str)| {
+            self.hasher.hash(&SubjectKey::new(*kind, ISSUER, name).unwrap())
+        };
+        let mut conditions: Vec<_> = conditions.iter().map(hash).collect();
+        conditions.sort_unstable();
+        let key =
+            RecordKey { subject: hash(&(kind, name)), kind: FactKind::RevokedBefore, conditions };
+        let (at, value) = (UnixTime::from_secs(START), FactValue::Set);
+        let fact = Fact { at, value, signal: SignalId([1; 16]), event: 1 };
+        self.log.push(Record { key, fact });
+        self.synchronize();
+    }
+
     /// All tokens of the user that were issued until `at` are revoked, and the gateway hears of it.
     pub(crate) fn revoke_user(&mut self, iss: &str, sub: &str, at: u64) -> SignalId {
         self.publish(iss, sub, FactKind::RevokedBefore, FactValue::Set, at)
