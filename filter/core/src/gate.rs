@@ -34,6 +34,7 @@ use crate::crypto::SignatureVerifier;
 use crate::keys::KeyStore;
 use crate::mapping::Mapping;
 use crate::metrics::{Counters, Id};
+use crate::replica::MAX_CLOCK_SKEW;
 use crate::request::RequestView;
 use crate::route::Access;
 use crate::shared::SharedData;
@@ -174,7 +175,8 @@ fn standing(config: &Config, context: &mut Context<'_>, now: UnixTime) -> Result
             }
         };
     let limit = config.revocation.max_staleness;
-    let is_stale = now.since(fresh_at) > limit;
+    // News from the future mean that the clock was set back: nobody knows how old they are.
+    let is_stale = now.since(fresh_at) > limit || fresh_at.since(now) > MAX_CLOCK_SKEW;
     if is_stale && config.revocation.on_stale == OnStale::Deny {
         return Err(Denial::Stale { fresh_at, now, limit });
     }

@@ -183,6 +183,15 @@ fn the_state_is_stale_after_max_staleness_and_fresh_again_with_the_next_page() {
     assert_eq!(world.get("/", Some(&good_token())), answer(PERMIT));
 }
 
+#[test]
+fn a_clock_that_was_set_back_makes_no_state_fresh() {
+    let mut world = World::synchronized(&config());
+    world.set_clock_back(30);
+    assert_eq!(world.get("/", Some(&good_token())), answer(PERMIT));
+    world.set_clock_back(1);
+    assert_eq!(world.get("/", Some(&good_token())), answer(not_now("stale")));
+}
+
 // === Tokens ===
 
 #[test]

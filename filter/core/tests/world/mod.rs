@@ -204,6 +204,11 @@ impl World {
         self.now = self.now.plus(Duration::from_secs(secs));
     }
 
+    /// The gateway's clock is set back.
+    pub(crate) fn set_clock_back(&mut self, secs: u64) {
+        self.now = self.now.minus(Duration::from_secs(secs));
+    }
+
     /// The companion answers, and everything it knows is known here. Takes no time if a request is
     /// waiting there.
     pub(crate) fn synchronize(&mut self) {
