@@ -31,6 +31,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub struct Refresher {
     entries: Vec<Entry>,
     was_leader: bool,
+    /// Whether a set changed that the head does not announce yet, as far as this leader knows.
+    has_news: bool,
 }
 
 #[derive(Debug)]
@@ -91,7 +93,7 @@ pub enum KeysNotice {
         keys: usize,
         /// How many cannot.
         skipped: usize,
-        /// Whether it is another set than before: then the head's `keys_version` must be raised.
+        /// Whether it is another set than before.
         changed: bool,
     },
     /// A fetch failed; the last good set stays.
@@ -116,7 +118,7 @@ impl Refresher {
             lost_at: None,
             failures: 0,
         });
-        Self { entries: entries.collect(), was_leader: false }
+        Self { entries: entries.collect(), was_leader: false, has_news: false }
     }
 
     /// What to fetch now. Only the leader fetches; a new leader goes on from what shared data says.
@@ -130,7 +132,10 @@ impl Refresher {
         let mut fetches = Vec::new();
         let mut notices = Vec::new();
         if is_leader && !self.was_leader {
-            self.entries.iter_mut().for_each(|entry| entry.resume(shared, now, random));
+            // The leader before may have died between storing a set and announcing it.
+            for entry in &mut self.entries {
+                self.has_news |= entry.resume(shared, now, random);
+            }
         }
         self.was_leader = is_leader;
         if !is_leader {
@@ -156,6 +161,18 @@ impl Refresher {
         (fetches, notices)
     }
 
+    /// Whether the head's `keys_version` must be raised, so that all workers read the sets again;
+    /// until [`Refresher::announced`] says that it was.
+    #[must_use]
+    pub const fn has_news(&self) -> bool {
+        self.has_news
+    }
+
+    /// The head's `keys_version` was raised.
+    pub const fn announced(&mut self) {
+        self.has_news = false;
+    }
+
     /// Takes the answer to a fetch: its status and body, or nothing if there was none. The body
     /// must be whole.
     pub fn handle_response(
@@ -173,6 +190,7 @@ impl Refresher {
                 entry.lost_at = None;
                 entry.failures = 0;
                 entry.due = now.plus(spread(entry.source.url.refresh, random));
+                self.has_news |= notice.changes_keys();
                 Some(notice)
             }
             Err(error) => entry.lost_at.is_some().then(|| entry.fail(error, now, random)),
@@ -181,15 +199,18 @@ impl Refresher {
 }
 
 impl Entry {
-    /// A set that is there and fresh need not be fetched again because the leader changed.
-    fn resume(&mut self, shared: &dyn SharedData, now: UnixTime, random: u64) {
+    /// A set that is there and fresh need not be fetched again because the leader changed. Whether
+    /// there is one.
+    fn resume(&mut self, shared: &dyn SharedData, now: UnixTime, random: u64) -> bool {
         self.lost_at = None;
         self.failures = 0;
         let stored = self.source.load(shared).ok().flatten();
+        let is_there = stored.is_some();
         // A time in the future is a clock's mistake; waiting for it would be ours.
         let fetched_at = stored.map(|stored| stored.fetched_at).filter(|at| *at <= now);
         self.last_fetch = fetched_at;
         self.due = fetched_at.map_or(now, |at| at.plus(spread(self.source.url.refresh, random)));
+        is_there
     }
 
     fn is_wished_for(&self, shared: &dyn SharedData, now: UnixTime) -> bool {
@@ -234,7 +255,7 @@ impl Entry {
 }
 
 impl KeysNotice {
-    /// Whether the head's `keys_version` must be raised, so that all workers read the sets again.
+    /// Whether another set was stored than was there before.
     #[must_use]
     pub const fn changes_keys(&self) -> bool {
         matches!(self, Self::Fetched { changed: true, .. })

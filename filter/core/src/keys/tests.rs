@@ -235,6 +235,28 @@ fn a_new_leader_goes_on_from_what_is_stored() {
 }
 
 #[test]
+fn news_are_due_until_they_were_announced_and_again_for_a_new_leader() {
+    let mut leader = Leader::new();
+    leader.asks();
+    assert!(!leader.refresher.has_news());
+    leader.answer(0, 500, b"");
+    assert!(!leader.refresher.has_news());
+    leader.answer(1, 200, &set(&[KEY_A]));
+    assert!(leader.refresher.has_news());
+    leader.asks();
+    assert!(leader.refresher.has_news(), "it was not announced yet");
+    leader.refresher.announced();
+    leader.wait(Duration::from_secs(10));
+    leader.asks();
+    leader.answer(1, 200, &set(&[KEY_A]));
+    assert!(!leader.refresher.has_news(), "the same set is no news");
+    // It may be that the leader before stored the set and died.
+    let mut next = Leader::with(leader.shared, leader.now);
+    next.asks();
+    assert!(next.refresher.has_news());
+}
+
+#[test]
 fn an_unknown_kid_causes_one_fetch_in_ten_seconds_however_many_workers_wish() {
     let mut leader = Leader::new();
     leader.asks();

@@ -319,8 +319,10 @@ impl World {
         let response = Some((200, body.as_bytes()));
         let notice =
             self.refresher.handle_response(fetch.source, response, &self.shared, self.now, 0);
-        if notice.unwrap().changes_keys() {
+        assert!(!notice.unwrap().is_failure());
+        if self.refresher.has_news() {
             assert!(self.replica.bump_keys_version(&self.shared, self.now, 7));
+            self.refresher.announced();
         }
     }
 
