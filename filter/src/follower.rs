@@ -11,9 +11,7 @@ use rescind_core::feed::MAX_PAGE_BYTES;
 use rescind_core::jwk::MAX_KEY_SET_BYTES;
 use rescind_core::keys::{KeysNotice, Refresher};
 use rescind_core::metrics::{Counters, Id};
-use rescind_core::replica::{
-    self, CalloutFailure, FeedRequest, Notice, Replica, ReplicaConfig, Step,
-};
+use rescind_core::replica::{self, CalloutFailure, FeedRequest, Notice, Replica, Step};
 use rescind_core::shared::SharedData;
 use rescind_core::time::UnixTime;
 
@@ -59,20 +57,8 @@ impl Follower {
     /// Sets the timer, which brings everything else about.
     pub(crate) fn start(config: &Config) -> Self {
         let revocation = &config.revocation;
-        let lifetimes = config
-            .issuers
-            .iter()
-            .map(|issuer| issuer.max_token_lifetime.saturating_add(issuer.leeway));
-        let replica = Replica::new(ReplicaConfig {
-            table: revocation.table.clone(),
-            checksum_key: revocation.checksum_key,
-            feed_key: revocation.feed_key,
-            gateway_name: revocation.gateway_name.clone(),
-            wait: revocation.wait,
-            needed_retention: lifetimes.max().unwrap_or_default(),
-        });
         let mut follower = Self {
-            replica,
+            replica: Replica::new(config.replica()),
             refresher: Refresher::new(config),
             companion: Companion {
                 cluster: revocation.cluster.clone(),

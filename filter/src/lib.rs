@@ -16,6 +16,8 @@ mod pairs;
 mod protobuf;
 mod request;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod verifier;
 mod vm;
 mod worker;

@@ -57,9 +57,8 @@ impl Worker {
             verifier.proven().iter().map(|algorithm| algorithm.name()).collect();
         let line = format_args!("configured; the gateway checks [{}]", proven.join(" "));
         log::line(Level::Info, line);
-        let revocation = &config.revocation;
         Some(Self {
-            table: TableReader::new(&revocation.table, revocation.checksum_key),
+            table: config.table_reader(),
             keys: KeyStore::new(&config),
             follower: Follower::start(&config),
             gate: Gate::new(config, seed),

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Host {
     /// If set, the status of every call but those of the clock.
     pub(crate) status: Option<u32>,
+    /// If set, the number of calls that still succeed before one fails with this status.
+    pub(crate) failing: Option<(u32, u32)>,
     pub(crate) now_nanos: u64,
     pub(crate) lines: Vec<String>,
     pub(crate) buffer: Vec<u8>,
@@ -45,9 +47,22 @@ pub(crate) fn lines() -> Vec<String> {
 }
 
 fn call(act: impl FnOnce(&mut Host) -> u32) -> u32 {
-    with(|host| match host.status {
-        Some(status) if status != 0 => status,
-        _ => act(host),
+    with(|host| {
+        if let Some(status) = host.status {
+            return status;
+        }
+        match &mut host.failing {
+            Some((0, status)) => {
+                let status = *status;
+                host.failing = None;
+                status
+            }
+            Some((calls, _)) => {
+                *calls = calls.saturating_sub(1);
+                act(host)
+            }
+            None => act(host),
+        }
     })
 }
 
