@@ -101,8 +101,9 @@ impl Follower {
         let (fetches, notices) =
             self.refresher.handle_tick(self.replica.is_leader(), shared, now, random);
         for notice in notices {
-            self.tell_keys(&notice, shared, counters, now, random);
+            Self::tell_keys(&notice, counters);
         }
+        self.announce_keys(shared, now, random);
         for fetch in fetches {
             let get = Get {
                 cluster: &fetch.cluster,
@@ -119,7 +120,7 @@ impl Follower {
                     let notice =
                         self.refresher.handle_response(fetch.source, None, shared, now, random);
                     if let Some(notice) = notice {
-                        self.tell_keys(&notice, shared, counters, now, random);
+                        Self::tell_keys(&notice, counters);
                     }
                 }
             }
@@ -165,8 +166,9 @@ impl Follower {
                 let answer = answer.as_ref().ok().map(|(status, body)| (*status, body.as_slice()));
                 let notice = self.refresher.handle_response(source, answer, shared, now, random);
                 if let Some(notice) = notice {
-                    self.tell_keys(&notice, shared, counters, now, random);
+                    Self::tell_keys(&notice, counters);
                 }
+                self.announce_keys(shared, now, random);
             }
         }
     }
@@ -252,25 +254,21 @@ impl Follower {
         log::line(level, notice);
     }
 
-    fn tell_keys(
-        &mut self,
-        notice: &KeysNotice,
-        shared: &dyn SharedData,
-        counters: &mut Counters,
-        now: UnixTime,
-        random: u64,
-    ) {
-        if notice.is_failure() {
-            counters.add(Id::KeysFailed, 1);
-            log::line(Level::Warn, notice);
-            return;
+    fn tell_keys(notice: &KeysNotice, counters: &mut Counters) {
+        let (id, level) = match notice.is_failure() {
+            true => (Id::KeysFailed, Level::Warn),
+            false => (Id::KeysFetched, Level::Info),
+        };
+        counters.add(id, 1);
+        if notice.is_failure() || notice.changes_keys() {
+            log::line(level, notice);
         }
-        counters.add(Id::KeysFetched, 1);
-        if notice.changes_keys() {
-            log::line(Level::Info, notice);
-            if !self.replica.bump_keys_version(shared, now, random) {
-                log::line(Level::Warn, "keys: the other workers could not be told of the change");
-            }
+    }
+
+    /// Tells all workers that key sets changed; what does not succeed now is due at the next tick.
+    fn announce_keys(&mut self, shared: &dyn SharedData, now: UnixTime, random: u64) {
+        if self.refresher.has_news() && self.replica.bump_keys_version(shared, now, random) {
+            self.refresher.announced();
         }
     }
 
