@@ -1,2 +1,36 @@
-//! The companion.
-fn main() {}
+//! The companion: receives Security Event Tokens, keeps them durably, feeds every gateway.
+//!
+//! Where to look: [`receiver`] is the life of one SET up to its `202`, [`journal`] keeps it,
+//! [`live`] is what it means now, [`feed`] tells the gateways. [`server`] and [`service`] are the
+//! HTTP around them; [`config`] cannot be wrong once it is there. The commands besides `serve` are
+//! clients of a running companion ([`client`]) or work on files ([`keygen`], [`import`]).
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+mod cli;
+mod client;
+mod clock;
+mod config;
+mod feed;
+mod followers;
+mod import;
+mod journal;
+mod keygen;
+mod keys;
+mod live;
+mod metrics;
+mod receiver;
+mod reply;
+mod secret;
+mod server;
+mod service;
+mod show;
+mod signals;
+mod signer;
+mod verifier;
+
+fn main() -> ExitCode {
+    cli::run(cli::Cli::parse())
+}

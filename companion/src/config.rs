@@ -1,0 +1,405 @@
+//! The companion's configuration: `rescind.toml`, parsed once.
+//!
+//! A [`Config`] cannot be wrong: files are read, keys parsed and names checked before a port is
+//! bound. [`Config::load`] reports every problem at once, each with the key, what is wrong and the
+//! remedy; the process then ends with status 64 (`EX_USAGE` of sysexits.h). Nothing here is ever
+//! printed but keys, names and file names.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rescind_core::authority::Authority;
+use rescind_core::jws::Algorithm;
+use ring::signature::Ed25519KeyPair;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::secret::TokenDigest;
+use crate::signer::SetSigner;
+
+mod section;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use section::Problem;
+use section::{Problems, Section};
+
+/// The shortest retention: below a minute no token lifetime makes sense.
+const MIN_RETENTION_SECS: u32 = 60;
+/// The longest retention: Entra's CAE tokens live 28 h; 90 days is beyond every access token.
+const MAX_RETENTION_SECS: u32 = 90 * 86_400;
+/// A day: longer than the access tokens of every large issuer but Entra's CAE ones.
+const DEFAULT_RETENTION_SECS: u32 = 86_400;
+/// Longest name of a transmitter or gateway: they stand in URLs, logs and metric labels.
+const MAX_NAME_CHARS: usize = 64;
+
+/// A configuration without mistakes.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// TLS, when configured.
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    /// The journal's file.
+    pub(crate) journal: PathBuf,
+    /// Who signs the SETs made here; without it nothing can be signalled from here.
+    pub(crate) identity: Option<Identity>,
+    /// The feed.
+    pub(crate) feed: Feed,
+    /// Who may follow the feed.
+    pub(crate) gateways: Vec<Gateway>,
+    /// Who may signal and see the status.
+    pub(crate) operator: Option<TokenDigest>,
+    /// Who may push.
+    pub(crate) transmitters: Vec<Transmitter>,
+}
+
+/// Who signs the SETs made here.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    /// `iss` of these SETs.
+    pub(crate) issuer: String,
+    /// Their key.
+    pub(crate) signer: SetSigner,
+    /// Whose tokens they may speak about.
+    pub(crate) authority: Authority,
+}
+
+/// The feed's keys and retention.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    /// Signs pages.
+    pub(crate) key: Ed25519KeyPair,
+    /// Hashes subject keys.
+    pub(crate) subject_key: [u8; 16],
+    /// For how long a revocation is kept after its event.
+    pub(crate) retention: Duration,
+}
+
+/// One gateway.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    /// Its name in status and metrics.
+    pub(crate) name: String,
+    /// What it authenticates with.
+    pub(crate) token: TokenDigest,
+}
+
+/// One transmitter that pushes SETs.
+#[derive(Debug)]
+pub(crate) struct Transmitter {
+    /// Its name, the last segment of its push endpoint.
+    pub(crate) name: String,
+    /// `iss` of its SETs.
+    pub(crate) issuer: String,
+    /// Any of these must be an `aud`.
+    pub(crate) audiences: Vec<String>,
+    /// What it authenticates with.
+    pub(crate) push_token: TokenDigest,
+    /// Where its keys are.
+    pub(crate) keys: KeySource,
+    /// What it may sign with.
+    pub(crate) algorithms: Vec<Algorithm>,
+    /// Whose tokens it may speak about.
+    pub(crate) authority: Authority,
+}
+
+/// Where a transmitter's JWK set is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum KeySource {
+    /// A file, read again when it changes.
+    File(PathBuf),
+    /// A URL.
+    Url(String),
+}
+
+impl Config {
+    /// Reads the file `path`, or says everything that is wrong with it.
+    pub(crate) fn load(path: &Path) -> Result<Self, Vec<Problem>> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            vec![Problem {
+                key: path.display().to_string(),
+                wrong: format!("cannot be read: {error}"),
+                remedy: "name the configuration file with --config".to_owned(),
+            }]
+        })?;
+        Self::parse(&text, path.parent().unwrap_or_else(|| Path::new(".")))
+    }
+
+    /// Reads `text`; relative file names start at `directory`.
+    pub(crate) fn parse(text: &str, directory: &Path) -> Result<Self, Vec<Problem>> {
+        let table = text.parse::<toml::Table>().map_err(|error| {
+            let place = error
+                .span()
+                .and_then(|span| text.get(..span.start))
+                .map_or(0, |before| before.lines().count());
+            vec![Problem {
+                key: format!("line {}", place.max(1)),
+                wrong: format!("is not TOML: {}", error.message().replace('\n', ", ")),
+                remedy: "see https://toml.io".to_owned(),
+            }]
+        })?;
+        let problems = Problems::default();
+        let config = read(Section::root(table, directory, &problems));
+        let problems = problems.into_vec();
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(problems),
+        }
+    }
+}
+
+fn read(mut root: Section<'_>) -> Option<Config> {
+    let server = server(root.section("server", "where to listen"));
+    let mut journal = root.section("journal", "where accepted signals are kept");
+    let journal_path =
+        journal.path("path", "name the file of the journal: path = \"rescind.redb\"");
+    journal.finish();
+    let identity_given = root.has("identity");
+    let identity = root.optional_section("identity").and_then(identity);
+    let feed = feed(root.section("feed", "the keys that gateways trust"));
+    let gateways = gateways(&mut root);
+    let operator = root.optional_section("operator").and_then(|mut operator| {
+        let token = operator.token("token_file", "token_sha256");
+        operator.finish();
+        token
+    });
+    let transmitters = transmitters(&mut root);
+    root.finish();
+    let (listen, tls) = server?;
+    Some(Config {
+        listen,
+        tls,
+        journal: journal_path?,
+        identity: if identity_given { Some(identity?) } else { None },
+        feed: feed?,
+        gateways: gateways?,
+        operator,
+        transmitters: transmitters?,
+    })
+}
+
+type Server = (SocketAddr, Option<Arc<rustls::ServerConfig>>);
+
+fn server(mut server: Section<'_>) -> Option<Server> {
+    let remedy = "write an address and a port: listen = \"127.0.0.1:8700\"";
+    let listen = server.text("listen", remedy).and_then(|text| {
+        let parsed = text.parse();
+        if parsed.is_err() {
+            server.problem("listen", format!("`{text}` is not an address and a port"), remedy);
+        }
+        parsed.ok()
+    });
+    let tls_given = server.has("tls");
+    let tls = server.optional_section("tls").and_then(tls);
+    server.finish();
+    Some((listen?, if tls_given { Some(tls?) } else { None }))
+}
+
+fn tls(mut section: Section<'_>) -> Option<Arc<rustls::ServerConfig>> {
+    let remedy = "name a PEM file with the certificate, then its chain";
+    let certificates = section.file("certificate_file", remedy).and_then(|pem| {
+        let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+        let parsed = parsed.ok().filter(|certificates| !certificates.is_empty());
+        if parsed.is_none() {
+            section.problem("certificate_file", "holds no PEM certificate", remedy);
+        }
+        parsed
+    });
+    let remedy = "name a PEM file with the certificate's private key";
+    let key = section.file("key_file", remedy).and_then(|pem| {
+        let parsed = PrivateKeyDer::from_pem_slice(pem.as_bytes()).ok();
+        if parsed.is_none() {
+            section.problem("key_file", "holds no PEM private key", remedy);
+        }
+        parsed
+    });
+    let path = section.key("key_file");
+    let config = match (certificates, key) {
+        (Some(certificates), Some(key)) => {
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let built = rustls::ServerConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .map(|builder| builder.with_no_client_auth())
+                .and_then(|builder| builder.with_single_cert(certificates, key));
+            match built {
+                Ok(mut config) => {
+                    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                    Some(Arc::new(config))
+                }
+                Err(error) => {
+                    let wrong = format!("does not fit the certificate: {error}");
+                    section.problem("key_file", wrong, format!("check {path} and the certificate"));
+                    None
+                }
+            }
+        }
+        _ => None,
+    };
+    section.finish();
+    config
+}
+
+fn identity(mut section: Section<'_>) -> Option<Identity> {
+    let issuer =
+        section.text("issuer", "write the URL that names this companion: `iss` of its SETs");
+    let remedy = "name a PEM file with an ES256 or Ed25519 key in PKCS#8 (`rescind keygen`)";
+    let signer = section.file("signing_key_file", remedy).and_then(|pem| {
+        let signer = SetSigner::from_pem(&pem);
+        if signer.is_none() {
+            let wrong = "holds neither an ES256 nor an Ed25519 private key";
+            section.problem("signing_key_file", wrong, remedy);
+        }
+        signer
+    });
+    let authority = authority(&mut section);
+    section.finish();
+    Some(Identity { issuer: issuer?, signer: signer?, authority })
+}
+
+fn authority(section: &mut Section<'_>) -> Authority {
+    let remedy =
+        "list the issuers of the tokens that may be revoked: [\"https://idp.example.com\"]";
+    let issuers = section.texts("authority_issuers", remedy);
+    let danger_allow_tenant_wide = section.flag("danger_allow_tenant_wide");
+    Authority { issuers, danger_allow_tenant_wide }
+}
+
+fn feed(mut section: Section<'_>) -> Option<Feed> {
+    let remedy = "name a PEM file with an Ed25519 key in PKCS#8 (`rescind keygen` makes one)";
+    let key = section.file("signing_key_file", remedy).and_then(|pem| {
+        let key = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).ok().and_then(|der| {
+            Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der()).ok()
+        });
+        if key.is_none() {
+            section.problem("signing_key_file", "holds no Ed25519 private key", remedy);
+        }
+        key
+    });
+    let subject_key = section.key_file("subject_key_file");
+    let retention = section.integer(
+        "retention_secs",
+        MIN_RETENTION_SECS..=MAX_RETENTION_SECS,
+        DEFAULT_RETENTION_SECS,
+        "at least the longest max_token_lifetime_secs plus leeway_secs of your gateways",
+    );
+    section.finish();
+    let retention = Duration::from_secs(u64::from(retention));
+    Some(Feed { key: key?, subject_key: subject_key?, retention })
+}
+
+fn gateways(root: &mut Section<'_>) -> Option<Vec<Gateway>> {
+    let mut gateways: Vec<Gateway> = Vec::new();
+    let mut complete = true;
+    for mut section in root.sections("gateways") {
+        let name = name(&mut section, gateways.iter().map(|gateway| gateway.name.as_str()));
+        let token = section.token("token_file", "token_sha256");
+        section.finish();
+        match (name, token) {
+            (Some(name), Some(token)) => gateways.push(Gateway { name, token }),
+            _ => complete = false,
+        }
+    }
+    complete.then_some(gateways)
+}
+
+fn transmitters(root: &mut Section<'_>) -> Option<Vec<Transmitter>> {
+    let mut transmitters: Vec<Transmitter> = Vec::new();
+    let mut complete = true;
+    for mut section in root.sections("transmitters") {
+        let name = name(&mut section, transmitters.iter().map(|known| known.name.as_str()));
+        match transmitter(section, name) {
+            Some(transmitter) => transmitters.push(transmitter),
+            None => complete = false,
+        }
+    }
+    complete.then_some(transmitters)
+}
+
+fn transmitter(mut section: Section<'_>, name: Option<String>) -> Option<Transmitter> {
+    let issuer = section.text("issuer", "write the `iss` of its SETs, character by character");
+    let audiences = section.texts("audiences", "list the values of `aud` that mean this receiver");
+    let push_token = section.token("push_token_file", "push_token_sha256");
+    let keys = key_source(&mut section);
+    let algorithms = algorithms(&mut section);
+    let authority = authority(&mut section);
+    section.finish();
+    let (name, issuer, push_token, keys) = (name?, issuer?, push_token?, keys?);
+    Some(Transmitter { name, issuer, audiences, push_token, keys, algorithms, authority })
+}
+
+fn key_source(section: &mut Section<'_>) -> Option<KeySource> {
+    match (section.has("jwks_file"), section.has("jwks_url")) {
+        (true, false) => {
+            let path = section.path("jwks_file", "name a file with a JWK set")?;
+            let remedy = "name a file with a JWK set: {\"keys\": […]}";
+            match crate::keys::read_file(&path) {
+                Ok(_) => Some(KeySource::File(path)),
+                Err(error) => {
+                    section.problem("jwks_file", format!("`{}`: {error}", path.display()), remedy);
+                    None
+                }
+            }
+        }
+        (false, true) => {
+            let remedy = "write an https URL (http only for a loopback address)";
+            let url = section.text("jwks_url", remedy)?;
+            if !is_safe_url(&url) {
+                section.problem("jwks_url", format!("`{url}` is not an https URL"), remedy);
+                return None;
+            }
+            Some(KeySource::Url(url))
+        }
+        (both, _) => {
+            let wrong = if both { "stands beside `jwks_url`" } else { "is missing" };
+            section.problem("jwks_file", wrong, "give either `jwks_file` or `jwks_url`");
+            let _already_wrong = (
+                section.optional_text("jwks_file", "name a file"),
+                section.optional_text("jwks_url", "write a URL"),
+            );
+            None
+        }
+    }
+}
+
+/// Keys fetched over a readable connection could be anybody's.
+fn is_safe_url(url: &str) -> bool {
+    let Ok(uri) = url.parse::<hyper::Uri>() else { return false };
+    let loopback = matches!(uri.host(), Some("127.0.0.1" | "[::1]" | "localhost"));
+    match uri.scheme_str() {
+        Some("https") => uri.host().is_some(),
+        Some("http") => loopback,
+        _ => false,
+    }
+}
+
+fn algorithms(section: &mut Section<'_>) -> Vec<Algorithm> {
+    let known = Algorithm::ALL.map(Algorithm::name).join(", ");
+    let remedy = format!("list what this transmitter signs with, of {known}");
+    let mut algorithms = Vec::new();
+    for name in section.texts("algorithms", &remedy) {
+        match Algorithm::from_name(&name) {
+            Some(algorithm) => algorithms.push(algorithm),
+            None => section.problem("algorithms", format!("`{name}` is not supported"), &remedy),
+        }
+    }
+    algorithms
+}
+
+fn name<'a>(section: &mut Section<'_>, mut known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let remedy = "use letters, digits, `-`, `_` and `.`, at most 64 of them";
+    let name = section.text("name", remedy)?;
+    let fits = name.len() <= MAX_NAME_CHARS
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if !fits {
+        section.problem("name", format!("`{name}` is not a name"), remedy);
+        return None;
+    }
+    if known.any(|other| other == name) {
+        section.problem("name", format!("`{name}` is used twice"), "give each its own name");
+        return None;
+    }
+    Some(name)
+}

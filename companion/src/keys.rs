@@ -1,0 +1,175 @@
+//! A transmitter's public keys: read from a file or fetched from a URL, and never lost to a failure.
+//!
+//! The last good set stays until a better one is read: an empty, broken or unreachable source
+//! changes nothing but a counter and a log line. A `kid` that the set does not have makes the source
+//! be asked again, at most once a minute for a URL (SSF says receivers follow rotation; a forger
+//! must not turn it into a flood) and once a second for a file.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use rescind_core::jwk::{KeySet, KeySetError, MAX_KEY_SET_BYTES};
+
+use crate::config::KeySource;
+use crate::metrics::{Counter, Metrics};
+
+/// How often a URL is asked without a reason: issuers rotate in hours.
+const REFRESH: Duration = Duration::from_secs(300);
+/// A `kid` we do not know makes the URL be asked at most this often (signals.md F.8).
+const FORCED_EVERY: Duration = Duration::from_secs(60);
+/// How often a file is looked at.
+const FILE_EVERY: Duration = Duration::from_secs(1);
+/// The first pause after a failure; doubles up to [`REFRESH`].
+const BACK_OFF: Duration = Duration::from_secs(1);
+/// For the whole of a fetch.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a key set could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FetchError {
+    /// The file system refuses.
+    #[error("cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// The server or the way to it.
+    #[error("cannot be fetched: {0}")]
+    Http(Box<ureq::Error>),
+    /// What came is no key set.
+    #[error("{0}")]
+    Content(#[from] KeySetError),
+}
+
+/// Reads a key set from a file.
+pub(crate) fn read_file(path: &Path) -> Result<KeySet, FetchError> {
+    let mut text = Vec::new();
+    // One byte more than allowed is enough to be refused as too long.
+    let limit = u64::try_from(MAX_KEY_SET_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    std::fs::File::open(path)?.take(limit).read_to_end(&mut text)?;
+    Ok(KeySet::parse(&text)?)
+}
+
+fn fetch(url: &str) -> Result<KeySet, FetchError> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(FETCH_TIMEOUT))
+        // A redirect could lead anywhere, to http or into the private network.
+        .max_redirects(0)
+        .max_redirects_will_error(true)
+        .user_agent("rescind")
+        .build()
+        .into();
+    let http = |error| FetchError::Http(Box::new(error));
+    let mut response = agent.get(url).call().map_err(http)?;
+    let limit = u64::try_from(MAX_KEY_SET_BYTES).unwrap_or(u64::MAX);
+    let text = response.body_mut().with_config().limit(limit).read_to_vec().map_err(http)?;
+    Ok(KeySet::parse(&text)?)
+}
+
+/// The keys of one transmitter.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    name: String,
+    source: KeySource,
+    current: RwLock<Option<Arc<KeySet>>>,
+    /// One refresh at a time, and when the last one was.
+    refresh: tokio::sync::Mutex<Option<Instant>>,
+    modified: Mutex<Option<SystemTime>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Keys {
+    /// The keys of the transmitter `name`, not read yet.
+    pub(crate) fn new(name: &str, source: KeySource, metrics: Arc<Metrics>) -> Self {
+        Self {
+            name: name.to_owned(),
+            source,
+            current: RwLock::new(None),
+            refresh: tokio::sync::Mutex::new(None),
+            modified: Mutex::new(None),
+            metrics,
+        }
+    }
+
+    /// The last good set; `None` if there never was one.
+    pub(crate) fn current(&self) -> Option<Arc<KeySet>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks the source again because of an unknown `kid`, unless that was done a moment ago.
+    pub(crate) async fn refresh_for_unknown_kid(&self) {
+        let pause = match self.source {
+            KeySource::File(_) => FILE_EVERY,
+            KeySource::Url(_) => FORCED_EVERY,
+        };
+        let mut last = self.refresh.lock().await;
+        if last.is_some_and(|last| last.elapsed() < pause) {
+            return;
+        }
+        *last = Some(Instant::now());
+        self.read().await;
+    }
+
+    /// Keeps the set fresh for ever: a file when it changes, a URL from time to time.
+    pub(crate) async fn keep_fresh(self: Arc<Self>) {
+        let mut failures = 0_u32;
+        loop {
+            let good = match &self.source {
+                KeySource::File(path) => !self.file_changed(path) || self.read().await,
+                KeySource::Url(_) => self.read().await,
+            };
+            failures = if good { 0 } else { failures.saturating_add(1) };
+            let pause = match self.source {
+                KeySource::File(_) => FILE_EVERY,
+                KeySource::Url(_) if good => jittered(REFRESH),
+                KeySource::Url(_) => {
+                    let factor = 2_u32.saturating_pow(failures.saturating_sub(1).min(16));
+                    jittered(BACK_OFF.saturating_mul(factor).min(REFRESH))
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn file_changed(&self, path: &Path) -> bool {
+        let found = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        let mut known = self.modified.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = *known != found || self.current().is_none();
+        *known = found;
+        changed
+    }
+
+    async fn read(&self) -> bool {
+        let source = self.source.clone();
+        let read = tokio::task::spawn_blocking(move || match source {
+            KeySource::File(path) => read_file(&path),
+            KeySource::Url(url) => fetch(&url),
+        });
+        let Ok(outcome) = read.await else { return false };
+        match outcome {
+            Ok(set) => {
+                self.metrics.count(Counter::KeysFetched);
+                let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+                if current.as_deref() != Some(&set) {
+                    let (usable, skipped) = (set.keys().len(), set.skipped().len());
+                    tracing::info!(transmitter = self.name, usable, skipped, "keys: new set");
+                    *current = Some(Arc::new(set));
+                }
+                true
+            }
+            Err(error) => {
+                self.metrics.count(Counter::KeysFailed);
+                let kept = self.current().is_some();
+                tracing::warn!(transmitter = self.name, %error, kept, "keys: not refreshed");
+                false
+            }
+        }
+    }
+}
+
+/// Between half of `pause` and all of it, so that companions do not ask in step.
+fn jittered(pause: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or(u32::MAX);
+    let half = pause.checked_div(2).unwrap_or(pause);
+    let share = f64::from(random).min(f64::from(u32::MAX)) / f64::from(u32::MAX);
+    half.saturating_add(half.mul_f64(share))
+}

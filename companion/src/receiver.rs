@@ -1,0 +1,180 @@
+//! The push receiver (RFC 8935): from a request to `202`, or to the code that says why not.
+//!
+//! # Order (signals.md F.1, F.2)
+//!
+//! 1. The transmitter's token, in constant time, before anything of the SET is read.
+//! 2. Size, media type.
+//! 3. `iss`, before a key is chosen: a SET of another issuer is `invalid_issuer` whoever signed it.
+//! 4. Signature; an unknown `kid` makes the keys be asked for once more.
+//! 5. `aud` and everything else the SET says; whether this transmitter may say it.
+//! 6. The journal: durable, visible to the feed, then `202`. A repeat is answered as the first time
+//!    (RFC 8935 §2) and changes nothing.
+//!
+//! It refuses to acknowledge what it cannot keep: 503 with Retry-After, and the transmitter tries
+//! again.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rescind_core::authority::Authority;
+use rescind_core::event;
+use rescind_core::record::Record;
+use rescind_core::set::{
+    DEFAULT_SKEW, SecurityEventToken, SetError, SetExpectations, UnverifiedSet,
+};
+use rescind_core::subject::SubjectHasher;
+use rescind_core::time::UnixTime;
+
+use crate::config::Transmitter;
+use crate::journal::{Accepted, NewSet, Submit, WriteError};
+use crate::keys::Keys;
+use crate::metrics::{Counter, Metrics};
+use crate::secret::TokenDigest;
+use crate::verifier::RingVerifier;
+
+/// Why a SET was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// For good: the transmitter hears the code.
+    #[error("{0}")]
+    Set(#[from] SetError),
+    /// For now.
+    #[error("{0}")]
+    Write(#[from] WriteError),
+    /// For now: the transmitter's keys were never read.
+    #[error("the transmitter's keys are not known yet")]
+    NoKeys,
+}
+
+/// One transmitter's push endpoint.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    transmitter: Transmitter,
+    keys: Arc<Keys>,
+}
+
+/// What all endpoints share.
+#[derive(Clone, Debug)]
+pub(crate) struct Intake {
+    hasher: SubjectHasher,
+    submit: Submit,
+    metrics: Arc<Metrics>,
+}
+
+impl Receiver {
+    /// The endpoint of `transmitter`.
+    pub(crate) const fn new(transmitter: Transmitter, keys: Arc<Keys>) -> Self {
+        Self { transmitter, keys }
+    }
+
+    /// The transmitter's name: the last segment of the endpoint.
+    pub(crate) fn name(&self) -> &str {
+        &self.transmitter.name
+    }
+
+    /// The transmitter's `iss`.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.transmitter.issuer
+    }
+
+    /// Its keys.
+    pub(crate) const fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    /// Whether `token` is the transmitter's.
+    pub(crate) fn admits(&self, token: &TokenDigest) -> bool {
+        self.transmitter.push_token.matches(token)
+    }
+
+    /// Takes the SET `body`.
+    pub(crate) async fn receive(
+        &self,
+        body: Bytes,
+        intake: &Intake,
+        now: UnixTime,
+    ) -> Result<Accepted, Refusal> {
+        let outcome = self.try_receive(body, intake, now).await;
+        let metrics = &intake.metrics;
+        match &outcome {
+            Ok(accepted) if accepted.new => metrics.count(Counter::SetsAccepted),
+            Ok(_) => metrics.count(Counter::SetsDuplicate),
+            Err(Refusal::Set(error)) => {
+                metrics.count(Counter::SetsRefused);
+                metrics.count(Counter::refusal(error.code()));
+                tracing::warn!(
+                    transmitter = self.name(), code = error.code(), reason = %error, "SET refused"
+                );
+            }
+            Err(Refusal::NoKeys | Refusal::Write(_)) => metrics.count(Counter::SetsUnavailable),
+        }
+        outcome
+    }
+
+    async fn try_receive(
+        &self,
+        body: Bytes,
+        intake: &Intake,
+        now: UnixTime,
+    ) -> Result<Accepted, Refusal> {
+        let expect = SetExpectations {
+            issuer: &self.transmitter.issuer,
+            audiences: &self.transmitter.audiences,
+            algorithms: &self.transmitter.algorithms,
+            now,
+            skew: DEFAULT_SKEW,
+        };
+        let token = body.trim_ascii();
+        let unverified = UnverifiedSet::parse(token, &expect)?;
+        let keys = self.keys.current().ok_or(Refusal::NoKeys)?;
+        let verified = match unverified.verify(&keys, &RingVerifier) {
+            Err(SetError::UnknownKey { .. }) => {
+                self.keys.refresh_for_unknown_kid().await;
+                let keys = self.keys.current().ok_or(Refusal::NoKeys)?;
+                unverified.verify(&keys, &RingVerifier)?
+            }
+            other => other?,
+        };
+        let set = verified.accept(&expect)?;
+        let raw = body.slice_ref(token);
+        intake.keep(self.name(), &set, raw, &self.transmitter.authority, now).await
+    }
+}
+
+impl Intake {
+    /// Hashes subjects with `subject_key` and keeps SETs through `submit`.
+    pub(crate) fn new(subject_key: [u8; 16], submit: Submit, metrics: Arc<Metrics>) -> Self {
+        Self { hasher: SubjectHasher::new(subject_key), submit, metrics }
+    }
+
+    /// Keeps a SET that passed every check but that of authority.
+    pub(crate) async fn keep(
+        &self,
+        source: &str,
+        set: &SecurityEventToken,
+        raw: Bytes,
+        authority: &Authority,
+        now: UnixTime,
+    ) -> Result<Accepted, Refusal> {
+        let records: Vec<Record> = event::records(set, authority, &self.hasher)?;
+        let recorded_only = records.is_empty();
+        let new = NewSet {
+            signal: set.signal(),
+            received_at: now,
+            source: source.to_owned(),
+            issuer: set.iss.clone(),
+            jti: set.jti.clone(),
+            raw,
+            records,
+        };
+        let accepted = self.submit.submit(new).await?;
+        if accepted.new && recorded_only {
+            self.metrics.count(Counter::SetsRecorded);
+        }
+        tracing::debug!(
+            source, signal = %set.signal(), event = set.event_name(),
+            sequence = accepted.sequence, new = accepted.new, "SET accepted"
+        );
+        Ok(accepted)
+    }
+}

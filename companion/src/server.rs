@@ -1,0 +1,238 @@
+//! Sockets: accepts connections, speaks HTTP/1.1 (and TLS), and goes down in good order.
+//!
+//! # Limits
+//!
+//! A client that is slow to shake hands, to send a header or a body, or that only holds connections,
+//! costs a bounded amount for a bounded time. HTTP/2 is not offered: gateways and transmitters need
+//! one request at a time, and a stream limit would be one more thing to get right.
+//!
+//! # Going down
+//!
+//! On SIGTERM or SIGINT: `/readyz` says no, nothing is accepted any more, long polls are answered at
+//! once, running requests finish, the journal commits what waits, and the process ends with 0. A
+//! second signal, or [`DRAIN_LIMIT`], ends the waiting.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::Config;
+use crate::journal::{self, Journal};
+use crate::live::LiveLog;
+use crate::metrics::Metrics;
+use crate::service::Service;
+
+/// Open connections: ten thousand gateways (DESIGN.md, Scale) and room for transmitters.
+const MAX_CONNECTIONS: usize = 16_384;
+/// From one request to the header of the next, and so also how long a connection may idle.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+/// For a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a request's header; a bearer token and some lines of a mesh's sidecar.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// Lines of a request's header.
+const MAX_HEADERS: usize = 64;
+/// How long running requests may take after the signal to end.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// When the process has no file descriptor left, accepting at once again would only spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How much longer revocations are kept than gateways are told, because clocks differ.
+const RETENTION_MARGIN: Duration = Duration::from_secs(300);
+/// The forgetting looks at a thousandth of a million records each second.
+const SWEEP_RECORDS: usize = 2_000;
+/// How often it does.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// Why the companion could not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] journal::JournalError),
+    /// The address.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Threads or signals.
+    #[error("the operating system refuses: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Serves until a signal to end comes.
+pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(run(config));
+    // A key set may still be on its way; nobody waits for it.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run(config: Config) -> Result<(), ServeError> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let metrics = Arc::new(Metrics::default());
+    let journal = Arc::new(Journal::open(&config.journal, &config.feed.subject_key)?);
+    let live = Arc::new(LiveLog::new(config.feed.retention.saturating_add(RETENTION_MARGIN)));
+    replay(&journal, &live)?;
+    let (address, tls) = (config.listen, config.tls.clone());
+    let listen = |source| ServeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let (submit, writer) =
+        journal::start(Arc::clone(&journal), Arc::clone(&live), Arc::clone(&metrics))?;
+    let (drain, draining) = watch::channel(false);
+    let service =
+        Arc::new(Service::new(config, journal, Arc::clone(&live), submit, metrics, draining));
+    let mut background = JoinSet::new();
+    for keys in service.keys() {
+        background.spawn(keys.keep_fresh());
+    }
+    background.spawn(forget(live));
+    let address = listener.local_addr()?;
+    let log = service.feed().log();
+    tracing::info!(
+        %address, tls = tls.is_some(), %log, feed_key = service.feed().public_key(), "serving"
+    );
+    let acceptor = tls.map(TlsAcceptor::from);
+    let mut connections = JoinSet::new();
+    {
+        let accepting = accept(&listener, acceptor, &service, &drain, &mut connections);
+        tokio::select! {
+            never = accepting => match never {},
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+    }
+    drop(listener);
+    drain.send_replace(true);
+    tracing::info!(connections = connections.len(), "draining");
+    let finished = async { while connections.join_next().await.is_some() {} };
+    tokio::select! {
+        () = finished => {}
+        () = tokio::time::sleep(DRAIN_LIMIT) => tracing::warn!("draining took too long"),
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    connections.shutdown().await;
+    background.shutdown().await;
+    // The writer ends when nobody can hand in SETs any more.
+    drop(service);
+    let joined = tokio::task::spawn_blocking(move || writer.join());
+    if !matches!(joined.await, Ok(Ok(()))) {
+        tracing::error!("the journal's thread failed");
+    }
+    tracing::info!("ended");
+    Ok(())
+}
+
+fn replay(journal: &Journal, live: &LiveLog) -> Result<(), journal::JournalError> {
+    let start = std::time::Instant::now();
+    let now = crate::clock::now();
+    journal.replay(0, |sequence, records| live.apply([(sequence, records)], now))?;
+    let (head, records) = (live.head(), live.len());
+    tracing::info!(head, records, seconds = start.elapsed().as_secs_f64(), "journal: replayed");
+    Ok(())
+}
+
+async fn forget(live: Arc<LiveLog>) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        let dropped = live.sweep(SWEEP_RECORDS, crate::clock::now());
+        if dropped > 0 {
+            tracing::debug!(dropped, "records forgotten");
+        }
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    service: &Arc<Service>,
+    drain: &watch::Sender<bool>,
+    connections: &mut JoinSet<()>,
+) -> Infallible {
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        // Never closed: the semaphore lives here.
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { continue };
+        while connections.try_join_next().is_some() {}
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        // A page or a 202 is one small write: waiting for more would only delay it.
+        let _cosmetic = stream.set_nodelay(true);
+        let (service, draining, acceptor) =
+            (Arc::clone(service), drain.subscribe(), acceptor.clone());
+        connections.spawn(async move {
+            let _permit = permit;
+            connection(stream, acceptor, service, draining).await;
+        });
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    service: Arc<Service>,
+    draining: watch::Receiver<bool>,
+) {
+    let Some(acceptor) = acceptor else {
+        http(stream, &service, draining).await;
+        return;
+    };
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => http(stream, &service, draining).await,
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+        Err(_) => tracing::debug!("TLS handshake took too long"),
+    }
+}
+
+async fn http(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    service: &Service,
+    mut draining: watch::Receiver<bool>,
+) {
+    let _open = service.metrics().connection();
+    let answer = service_fn(|request| async { Ok::<_, Infallible>(service.answer(request).await) });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .serve_connection(TokioIo::new(stream), answer);
+    let mut connection = pin!(connection);
+    let drained = async move {
+        let _last_value = draining.wait_for(|draining| *draining).await.map(|value| *value);
+    };
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = drained => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "connection ended");
+    }
+}
