@@ -3,7 +3,7 @@
 //! | claim | keys |
 //! |---|---|
 //! | `sub` | `iss_sub`, `opaque`; with a colon also `uri` (and `did`, `account`) |
-//! | `act.sub`, at every depth | the same, as named by `act.iss` if it is there |
+//! | `act.sub`, at every depth | the same and `application`, as named by `act.iss` if it is there |
 //! | `jti` | `jwt_id` |
 //! | `sid` | `session` |
 //! | `client_id`, `azp` | `application` |
@@ -61,7 +61,10 @@ pub fn token_keys(
         keys.principal(claims.iss, sub);
     }
     for actor in &claims.act {
-        keys.principal(actor.iss.unwrap_or(claims.iss), actor.sub);
+        let issuer = actor.iss.unwrap_or(claims.iss);
+        keys.principal(issuer, actor.sub);
+        // Whoever acts for somebody is an application, whether or not it got the token itself.
+        keys.add_as(SubjectKind::Application, issuer, actor.sub);
     }
     if let Some(jti) = claims.jti {
         keys.add(SubjectKind::JwtId, jti);

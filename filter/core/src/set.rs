@@ -27,7 +27,7 @@ use crate::time::UnixTime;
 mod error;
 mod read;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::{ErrorCode, SetError};
 
