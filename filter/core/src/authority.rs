@@ -17,6 +17,10 @@ use crate::subject::{Member, Subject, SubjectIdentifier, SubjectKey, SubjectKind
 #[cfg(test)]
 mod tests;
 
+/// At most this many targets of one subject, that is issuers times aliases: all records of one SET
+/// must fit one page of the feed.
+pub const MAX_TARGETS: usize = 256;
+
 /// What one transmitter may do.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Authority {
@@ -57,6 +61,12 @@ pub enum AuthorityError {
     /// No issuer is on the list.
     #[error("this transmitter may not speak for any issuer")]
     NoIssuers,
+    /// More than [`MAX_TARGETS`].
+    #[error("the subject means {count} targets, at most {MAX_TARGETS} are allowed")]
+    TooManyTargets {
+        /// How many it means.
+        count: usize,
+    },
     /// A subject that names a whole population.
     #[error("a {kind} alone is too wide a subject for this transmitter")]
     TooWide {
@@ -93,7 +103,10 @@ impl AuthorityError {
     pub const fn is_denial(&self) -> bool {
         match self {
             Self::ForeignIssuer { .. } | Self::NoIssuers | Self::TooWide { .. } => true,
-            Self::Unmappable { .. } | Self::UnknownMember { .. } | Self::Nameless { .. } => false,
+            Self::TooManyTargets { .. }
+            | Self::Unmappable { .. }
+            | Self::UnknownMember { .. }
+            | Self::Nameless { .. } => false,
         }
     }
 }
@@ -124,7 +137,10 @@ impl Authority {
         };
         targets.sort_unstable();
         targets.dedup();
-        Ok(targets)
+        match targets.len() {
+            0..=MAX_TARGETS => Ok(targets),
+            count => Err(AuthorityError::TooManyTargets { count }),
+        }
     }
 
     /// The targets of names for one subject: a token with any of them is meant. Identifiers that

@@ -278,3 +278,16 @@ fn what_no_token_can_be_compared_with_is_refused_as_malformed() {
         assert!(!error.is_denial(), "{text}");
     }
 }
+
+#[test]
+fn one_subject_means_a_limited_number_of_targets() {
+    let issuers = |count: usize| Authority {
+        issuers: (0..count).map(|issuer| format!("https://{issuer}.example")).collect(),
+        danger_allow_tenant_wide: false,
+    };
+    let text = r#"{"format":"email","email":"al@example.com"}"#;
+    let allowed = issuers(MAX_TARGETS);
+    assert_eq!(reached(&allowed, text, OpaqueRole::Principal).len(), MAX_TARGETS);
+    let count = MAX_TARGETS + 1;
+    assert_eq!(refusal(&issuers(count), text), AuthorityError::TooManyTargets { count });
+}
