@@ -62,3 +62,168 @@ fn another_log_is_read_from_its_start_and_lifts_nothing() {
         assert_eq!(world.refuses(1, n, EARLY), Some(true), "subject {n}");
     }
 }
+
+#[test]
+fn a_leader_that_dies_is_replaced_within_four_seconds() {
+    let mut world = synced(2);
+    let leader = world.workers.iter().position(|worker| worker.replica.is_leader()).unwrap();
+    world.workers.remove(leader);
+    world.companion.publish(&revoked(2, EVENT));
+    world.run(Duration::from_secs(4));
+    assert_eq!(world.refuses(0, 2, EARLY), Some(true));
+}
+
+#[test]
+fn a_worker_that_serves_requests_hands_over_to_one_that_does_not() {
+    let mut world = synced(2);
+    let leader = world.workers.iter().position(|worker| worker.replica.is_leader()).unwrap();
+    world.workers[leader].replica.saw_request();
+    world.run(SECOND);
+    assert!(!world.workers[leader].replica.is_leader());
+    assert!(world.workers[1 - leader].replica.is_leader());
+}
+
+#[test]
+fn the_table_grows_stale_while_the_companion_is_away_and_recovers() {
+    let mut world = synced(1);
+    let TableStatus::Synced { fresh_at, .. } = world.status(0) else { panic!("not synced") };
+    for _ in 0..300 {
+        world.now = world.now.plus(Duration::from_millis(100));
+        world.tick(0);
+        if world.workers[0].request.is_some() {
+            world.respond(0, Err(CalloutFailure::Status(503)));
+        }
+    }
+    let status = world.status(0);
+    assert!(matches!(status, TableStatus::Synced { fresh_at: now, .. } if now == fresh_at));
+    assert_eq!(world.refuses(0, 1, EARLY), Some(true));
+    world.run(Duration::from_secs(6));
+    let status = world.status(0);
+    assert!(matches!(status, TableStatus::Synced { fresh_at, .. }
+        if world.now.since(fresh_at) < Duration::from_secs(6)));
+    assert_eq!(world.count(|notice| matches!(notice, Notice::Found { .. })), 1);
+}
+
+#[test]
+fn a_replayed_an_early_and_a_broken_page_change_nothing() {
+    let mut world = synced(1);
+    world.companion.publish(&revoked(2, EVENT));
+    let before = world.status(0);
+    type Forge = fn(&Companion, &str, UnixTime) -> Vec<u8>;
+    let pages: [(Forge, &str); 6] = [
+        (|c, path, now| c.answer(path, now.minus(Duration::from_millis(40_001))), "old"),
+        (|c, path, now| c.answer(path, now.plus(Duration::from_millis(30_001))), "early"),
+        (
+            |c, path, now| {
+                let mut page = c.answer(path, now);
+                page.pop();
+                page
+            },
+            "truncated",
+        ),
+        (
+            |c, path, now| {
+                let mut page = c.answer(path, now);
+                page[40] ^= 1;
+                page
+            },
+            "flipped",
+        ),
+        (|_, _, _| b"garbage".to_vec(), "garbage"),
+        (|c, _, now| c.sign(&Page { from: 7, to: 9, ..c.page(None, now) }), "gap"),
+    ];
+    for (forge, what) in pages {
+        world.now = world.now.plus(Duration::from_secs(6));
+        world.tick(0);
+        let request = world.workers[0].request.clone().unwrap();
+        let page = forge(&world.companion, &request.path, world.now);
+        let notices = world.notices.len();
+        world.respond(0, Ok(&page));
+        assert_eq!(world.notices.len(), notices + 1, "{what}: {:?}", &world.notices[notices..]);
+        assert!(
+            matches!((before, world.status(0)),
+                (TableStatus::Synced { fresh_at: a, .. }, TableStatus::Synced { fresh_at: b, .. }) if a == b),
+            "{what}"
+        );
+    }
+    world.run(Duration::from_secs(6));
+    assert_eq!(world.refuses(0, 2, EARLY), Some(true));
+}
+
+#[test]
+fn a_longer_retention_counts_once_the_log_has_been_read_again() {
+    let mut world = synced(1);
+    world.companion.retention_secs = 7200;
+    world.companion.publish(&revoked(2, EVENT));
+    world.run(SECOND);
+    assert_eq!(world.count(|notice| matches!(notice, Notice::RetentionGrew { .. })), 1);
+    assert!(matches!(world.status(0), TableStatus::Synced { retention, .. }
+        if retention == Duration::from_secs(7200)));
+    assert_eq!(world.refuses(0, 2, EARLY), Some(true));
+}
+
+#[test]
+fn a_retention_below_the_lifetime_of_tokens_is_an_error_said_once() {
+    let mut world = World::new(1);
+    world.companion.retention_secs = 3599;
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.count(|notice| matches!(notice, Notice::RetentionTooShort { .. })), 1);
+}
+
+#[test]
+fn ten_thousand_records_of_one_page_are_applied_and_found() {
+    let mut world = World::new(1);
+    world.run(SECOND);
+    for condition in 0..10_000 {
+        let mut record = revoked(1, EVENT);
+        record.key.conditions = vec![subject(condition + 10)];
+        world.companion.publish(&record);
+    }
+    world.run(Duration::from_secs(3));
+    world.status(0);
+    let found = world.workers[0].reader.lookup(&world.shared, &[subject(1)]).unwrap();
+    assert_eq!(found.len(), 10_000);
+}
+
+#[test]
+#[expect(clippy::disallowed_types, reason = "a measurement")]
+#[ignore = "measures; cargo test --release -p rescind-core --lib million -- --ignored --nocapture"]
+fn a_million_records_are_read_within_ten_seconds_at_96_bytes_each() {
+    let mut world = World::new(1);
+    for n in 0..1_000_000 {
+        world.companion.publish(&revoked(n, EVENT));
+    }
+    let (mut spent, mut longest, mut steps, mut ticks) =
+        (Duration::ZERO, Duration::ZERO, 0_u32, 0_u32);
+    let mut timed = |act: &mut dyn FnMut()| {
+        let begin = std::time::Instant::now();
+        act();
+        spent += begin.elapsed();
+        longest = longest.max(begin.elapsed());
+        steps += 1;
+    };
+    while world.status(0) == TableStatus::NeverSynchronized {
+        world.now = world.now.plus(Duration::from_millis(5));
+        ticks += 1;
+        timed(&mut || world.tick(0));
+        while let Some(request) = world.workers[0].request.clone() {
+            let answer = world.companion.answer(&request.path, world.now);
+            timed(&mut || world.respond(0, Ok(&answer)));
+            if world.status(0) != TableStatus::NeverSynchronized {
+                break;
+            }
+        }
+    }
+    let (keys, bytes) = world.shared.cost();
+    println!(
+        "{steps} steps ({ticks} ticks), {spent:?} in all, longest {longest:?}; {keys} keys, {} bytes per record",
+        bytes / 1_000_000
+    );
+    assert_eq!(world.refuses(0, 999_999, EARLY), Some(true));
+    assert!(bytes <= 96_000_000);
+    let begin = std::time::Instant::now();
+    for n in 0..10_000 {
+        world.workers[0].reader.lookup(&world.shared, &[subject(n)]).unwrap();
+    }
+    println!("a look-up of one key: {:?}", begin.elapsed() / 10_000);
+}

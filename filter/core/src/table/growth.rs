@@ -32,6 +32,9 @@ pub(super) struct Growth {
     pub(super) generation: u64,
     /// Pages of the present generation below this one are split.
     next: u32,
+    /// New pages that were written again since, with their versions: the head has to say so, or a neighbour could
+    /// put back what they were before.
+    pub(super) rewritten: Vec<(u64, u32)>,
 }
 
 impl Growth {
@@ -72,7 +75,13 @@ impl Writer {
         let generation = next_generation(self.head.claimed, now, random);
         self.head.claimed = generation;
         self.commit(shared)?;
-        self.growth = Some(Growth { slot: self.head.slot ^ 1, log2, generation, next: 0 });
+        self.growth = Some(Growth {
+            slot: self.head.slot ^ 1,
+            log2,
+            generation,
+            next: 0,
+            rewritten: Vec::new(),
+        });
         Ok(())
     }
 
@@ -127,6 +136,7 @@ impl Writer {
         self.growth = None;
         self.clear_next = 0;
         self.touched_all = true;
+        self.rewritten.clone_from(&growth.rewritten);
         self.commit(shared)
     }
 

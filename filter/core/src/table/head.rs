@@ -89,6 +89,14 @@ impl Head {
         self.complete_since = self.epoch;
     }
 
+    /// Lists versions of pages that must not be older, as many of the latest as there is room for.
+    pub(super) fn list(&mut self, changes: &[(u64, u32)]) {
+        let room = MAX_CHANGES.saturating_sub(self.changes.len());
+        self.changes.extend_from_slice(
+            changes.get(changes.len().saturating_sub(room)..).unwrap_or_default(),
+        );
+    }
+
     /// Begins a pass over the whole log, in the epoch that the next write announces.
     pub(crate) fn begin_pass(&mut self) {
         self.cursor = 0;

@@ -35,6 +35,8 @@ pub(crate) struct Writer {
     pub(super) touched: Vec<u32>,
     /// Whether everything changed since the last commit.
     pub(super) touched_all: bool,
+    /// See [`Growth`].
+    pub(super) rewritten: Vec<(u64, u32)>,
     pub(super) growth: Option<Growth>,
     /// Next page of the other slot to be emptied.
     pub(super) clear_next: u32,
@@ -122,6 +124,7 @@ impl Writer {
             head: Head::default(),
             touched: Vec::new(),
             touched_all: false,
+            rewritten: Vec::new(),
             growth: None,
             clear_next: 0,
             sweep: Sweep::default(),
@@ -198,6 +201,7 @@ impl Writer {
         self.head.announce(&touched);
         if std::mem::take(&mut self.touched_all) {
             self.head.announce_everything();
+            self.head.list(&std::mem::take(&mut self.rewritten));
         }
         let written = self.write_head(shared, self.cas);
         if written.is_err() {
@@ -223,6 +227,7 @@ impl Writer {
     /// Drops the draft and what is half-done.
     pub(crate) fn give_up(&mut self) {
         self.growth = None;
+        self.rewritten.clear();
         self.sweep.counted = None;
         self.touched.clear();
         self.touched_all = false;
@@ -430,7 +435,12 @@ impl Writer {
             let Some(first) = group.first() else { continue };
             let target = index_of(&first.key.subject, log2);
             match self.merge_into(shared, slot, target, generation, group) {
-                Ok(_) => {}
+                Ok(_) => {
+                    let version = self.head.epoch.saturating_add(1);
+                    if let Some(growth) = &mut self.growth {
+                        growth.rewritten.push((version, target));
+                    }
+                }
                 Err(Fault::Write(error @ WriteError::SharedData(_))) => return Err(error),
                 Err(_) => {
                     self.growth = None;
