@@ -114,7 +114,7 @@ impl Follower {
                 timeout: fetch.timeout,
             };
             match get.send() {
-                Ok(token) => self.under_way.push((token, Purpose::Keys(fetch.source))),
+                Ok(token) => self.expect(token, Purpose::Keys(fetch.source)),
                 Err(error) => {
                     log::line(Level::Warn, format_args!("keys: {error}"));
                     let notice =
@@ -209,8 +209,6 @@ impl Follower {
     }
 
     fn send(&mut self, request: &FeedRequest) -> Result<(), AnswerError> {
-        // The core has one request under way at most; an earlier one is lost, and its answer is not wanted.
-        self.under_way.retain(|(_, purpose)| *purpose != Purpose::Feed);
         let token = Get {
             cluster: &self.companion.cluster,
             authority: &self.companion.authority,
@@ -220,8 +218,14 @@ impl Follower {
             timeout: request.timeout,
         }
         .send()?;
-        self.under_way.push((token, Purpose::Feed));
+        self.expect(token, Purpose::Feed);
         Ok(())
+    }
+
+    /// The core has one request of each purpose under way at most: an earlier one is lost.
+    fn expect(&mut self, token: Token, purpose: Purpose) {
+        self.under_way.retain(|(_, known)| *known != purpose);
+        self.under_way.push((token, purpose));
     }
 
     fn tell(&mut self, notice: &Notice, counters: &mut Counters) {
