@@ -20,8 +20,6 @@ use crate::secret::TokenDigest;
 use crate::signer::SetSigner;
 
 mod section;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use section::Problem;
 use section::{Problems, Section};

@@ -25,8 +25,6 @@ use rescind_core::record::{Record, SignalId};
 use rescind_core::time::UnixTime;
 
 mod actions;
-#[cfg(test)]
-mod tests;
 mod writer;
 
 pub(crate) use writer::{Accepted, Submit, WriteError, start};

@@ -97,8 +97,7 @@ impl Receiver {
         let outcome = self.try_receive(body, intake, now).await;
         let metrics = &intake.metrics;
         match &outcome {
-            Ok(accepted) if accepted.new => metrics.count(Counter::SetsAccepted),
-            Ok(_) => metrics.count(Counter::SetsDuplicate),
+            Ok(_) => {}
             Err(Refusal::Set(error)) => {
                 metrics.count(Counter::SetsRefused);
                 metrics.count(Counter::refusal(error.code()));
@@ -168,6 +167,8 @@ impl Intake {
             records,
         };
         let accepted = self.submit.submit(new).await?;
+        let outcome = if accepted.new { Counter::SetsAccepted } else { Counter::SetsDuplicate };
+        self.metrics.count(outcome);
         if accepted.new && recorded_only {
             self.metrics.count(Counter::SetsRecorded);
         }

@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn ring_proves_itself_on_every_known_answer() {
         for answer in rescind_core::crypto::known_answer_tests() {
-            assert!(answer.proves(&RingVerifier), "{}", answer.name);
+            assert!(answer.proves(&RingVerifier), "{answer:?}");
         }
     }
 }
