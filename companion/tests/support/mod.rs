@@ -197,7 +197,7 @@ impl Companion {
         let child = Command::new(env!("CARGO_BIN_EXE_rescind"))
             .current_dir(&self.directory.0)
             .arg("serve")
-            .env("RESCIND_LOG", "trace")
+            .env("RESCIND_LOG", std::env::var("RESCIND_LOG").unwrap_or("trace".to_owned()))
             .stderr(Stdio::from(log))
             .spawn()
             .unwrap();
