@@ -45,7 +45,7 @@ unit: ## native tests, no gateway and no network: seconds
 wasm-unit: targets .tools/bin/wasm-bindgen-test-runner ## the core's unit tests as wasm, under Node
 	command -v node >/dev/null || apt-get install -y nodejs
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(CURDIR)/.tools/bin/wasm-bindgen-test-runner \
-		cargo test --quiet -p rescind-core --lib --target wasm32-unknown-unknown
+		cargo test -p rescind-core --lib --target wasm32-unknown-unknown
 
 e2e: test-tools ## end-to-end tests; E2E='name' runs those whose name contains it
 	ENVOY=$(find_envoy) cargo test -p rescind-e2e -- --test-threads $(E2E_THREADS) $(E2E)

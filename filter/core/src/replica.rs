@@ -134,6 +134,8 @@ pub struct Replica {
     /// The last answer left nothing to be asked for: the next poll may wait.
     settled: bool,
     warned_retention: Option<u32>,
+    /// Pages written per step by an idle and by a busy worker.
+    budgets: (usize, usize),
 }
 
 #[derive(Debug)]
@@ -161,6 +163,7 @@ impl Replica {
             gaps: 0,
             settled: false,
             warned_retention: None,
+            budgets: (IDLE_BUDGET, BUSY_BUDGET),
         }
     }
 
@@ -255,6 +258,7 @@ impl Replica {
             self.outstanding = None;
             self.pending = None;
             self.writer.give_up();
+            self.writer.observe(shared);
             return false;
         }
         if !led {
@@ -434,7 +438,8 @@ impl Replica {
         tick: bool,
         step: &mut Step,
     ) -> Result<(), WriteError> {
-        let mut budget = if self.busy { BUSY_BUDGET } else { IDLE_BUDGET };
+        let (idle, busy) = self.budgets;
+        let mut budget = if self.busy { busy } else { idle };
         if tick && self.writer.repair(shared)?.is_some() {
             step.notices.push(Notice::Repaired);
             self.pending = None;
@@ -604,6 +609,9 @@ fn push_encoded(path: &mut String, text: &str) {
     }
 }
 
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod model;
 #[cfg(test)]
 pub(crate) mod sim;
 #[cfg(test)]

@@ -19,7 +19,7 @@ const MAX_LOAD: u64 = 24;
 const PLANNED_LOAD: u64 = 16;
 
 /// The smallest table has 256 pages (50 KB): fewer would make one signal touch the pages of too many cached tokens.
-const MIN_LOG2: u8 = 8;
+pub(super) const MIN_LOG2: u8 = 8;
 
 /// The largest table has 1,048,576 pages: 25 million records.
 const MAX_LOG2: u8 = 20;
@@ -46,7 +46,7 @@ impl Growth {
 impl Writer {
     /// Whether a table for `expected` records ought to have more pages, and how many; both as powers of two.
     pub(crate) fn wanted_growth(&self, expected: u64) -> Option<u8> {
-        let planned = (MIN_LOG2..MAX_LOG2)
+        let planned = (self.min_log2..MAX_LOG2)
             .find(|log2| expected <= PLANNED_LOAD.checked_shl(u32::from(*log2)).unwrap_or(u64::MAX))
             .unwrap_or(MAX_LOG2);
         match self.head.log2 {

@@ -42,6 +42,10 @@ pub(crate) struct Writer {
     pub(super) clear_next: u32,
     sweep: Sweep,
     holes: u32,
+    /// For each page the epoch of its latest known change: an older one was put back by somebody.
+    floors: Vec<u64>,
+    /// The smallest table: tests make it smaller.
+    pub(crate) min_log2: u8,
 }
 
 /// Where the sweep for forgotten records is.
@@ -129,6 +133,8 @@ impl Writer {
             clear_next: 0,
             sweep: Sweep::default(),
             holes: 0,
+            floors: Vec::new(),
+            min_log2: super::growth::MIN_LOG2,
         }
     }
 
@@ -169,8 +175,37 @@ impl Writer {
         self.growth = None;
         self.clear_next = 0;
         self.sweep.counted = None;
+        self.note_changes(&head);
         self.known = Some(head);
         Ok(Loaded::Newer)
+    }
+
+    /// Looks at the head without leading, so as to know what was announced when it comes to that.
+    pub(crate) fn observe(&mut self, shared: &dyn SharedData) {
+        let Ok(Some(found)) = shared.get(&self.names.head) else { return };
+        let head = self.names.open(&self.names.head, &found.value).and_then(Head::decode);
+        if let Some(head) = head
+            && self.known.as_ref().is_none_or(|known| known.epoch < head.epoch)
+        {
+            self.note_changes(&head);
+            self.known = Some(head);
+        }
+    }
+
+    /// Learns from `head` how old each page may be at most. `known` is the head before.
+    fn note_changes(&mut self, head: &Head) {
+        if self.known.as_ref().is_none_or(|known| known.generation != head.generation) {
+            let pages = head.log2.map_or(0, |log2| 1_usize.checked_shl(log2.into()).unwrap_or(0));
+            self.floors.clear();
+            self.floors.resize(pages, 0);
+        }
+        for (epoch, page) in &head.changes {
+            if let Some(floor) =
+                usize::try_from(*page).ok().and_then(|page| self.floors.get_mut(page))
+            {
+                *floor = (*floor).max(*epoch);
+            }
+        }
     }
 
     /// Starts again with an empty table that never was synchronized.
@@ -213,7 +248,9 @@ impl Writer {
     fn write_head(&mut self, shared: &dyn SharedData, cas: Option<u32>) -> Result<(), WriteError> {
         let value = self.names.seal(&self.names.head, self.head.encode());
         shared.set(&self.names.head, &value, cas)?;
-        self.known = Some(self.head.clone());
+        let head = self.head.clone();
+        self.note_changes(&head);
+        self.known = Some(head);
         // The number of what was just written, unless somebody was quicker.
         match shared.get(&self.names.head)? {
             Some(found) if found.value == value => {
@@ -461,10 +498,15 @@ impl Writer {
     ) -> Result<(Page, u32), Fault> {
         let name = self.names.page(slot, index);
         let Some(found) = shared.get(&name)? else { return Err(Fault::Damaged(None)) };
+        let floor = usize::try_from(index)
+            .ok()
+            .filter(|_| generation == self.head.generation)
+            .and_then(|index| self.floors.get(index));
+        let floor = floor.copied().unwrap_or(0);
         self.names
             .open(&name, &found.value)
             .and_then(Page::decode)
-            .filter(|page| page.header.generation == generation)
+            .filter(|page| page.header.generation == generation && page.header.version >= floor)
             .map(|page| (page, found.cas))
             .ok_or(Fault::Damaged(Some(found.cas)))
     }
