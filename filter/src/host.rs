@@ -168,6 +168,20 @@ pub(crate) fn remove_header(name: &[u8]) -> Result<(), Status> {
     })
 }
 
+/// Adds a header to the request.
+pub(crate) fn add_header(name: &[u8], value: &[u8]) -> Result<(), Status> {
+    // SAFETY: the host reads `name` and `value` during the call only.
+    Status::check(unsafe {
+        abi::proxy_add_header_map_value(
+            Map::Request.code(),
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
 /// Gives a header of the request exactly one value.
 pub(crate) fn set_header(name: &[u8], value: &[u8]) -> Result<(), Status> {
     // SAFETY: the host reads `name` and `value` during the call only.
@@ -407,6 +421,13 @@ mod abi {
             name_size: usize,
         ) -> u32;
         pub(super) fn proxy_replace_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_add_header_map_value(
             map: u32,
             name: *const u8,
             name_size: usize,

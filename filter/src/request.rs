@@ -7,6 +7,7 @@
 //! A request that passes costs one call for its headers, one for each identity header and property, and those that
 //! the gate makes to read shared data. No property is read.
 
+use rescind_core::config::Config;
 use rescind_core::request::{Field, RequestView};
 use rescind_core::verdict::{Denial, Permit};
 
@@ -50,9 +51,9 @@ pub(crate) fn handle(worker: Option<&mut Worker>) -> Action {
             false,
         );
     };
-    let verdict = worker.decide(&view).and_then(|permit| {
-        forward(&permit, &reserved, worker.config().identity.filter_state).map(|()| permit)
-    });
+    let verdict = worker
+        .decide(&view)
+        .and_then(|permit| forward(&permit, &reserved, worker.config()).map(|()| permit));
     match verdict {
         Ok(_) => Action::Continue,
         Err(denial) => refuse(Some(worker), &denial, view.grpc),
@@ -128,20 +129,25 @@ fn is_grpc(content_type: &[u8]) -> bool {
     }
 }
 
-fn forward(permit: &Permit, reserved: &[&[u8]], filter_state: bool) -> Result<(), Denial> {
+/// Says what only the gate may say, instead of whoever sent the request.
+fn forward(permit: &Permit, reserved: &[&[u8]], config: &Config) -> Result<(), Denial> {
     let refused = |what| move |status: host::Status| Denial::Unreadable { what, status: status.0 };
     for name in reserved {
         host::remove_header(name).map_err(refused("a way to remove a header"))?;
     }
+    // Adding is cheaper than replacing, but some hosts do not really remove headers.
+    let set = if reserved.is_empty() { host::add_header } else { host::set_header };
     for (name, value) in permit.headers() {
-        host::set_header(name.as_bytes(), value.as_bytes())
-            .map_err(refused("a way to set a header"))?;
+        set(name.as_bytes(), value.as_bytes()).map_err(refused("a way to set a header"))?;
     }
-    if filter_state && let (Some(subject), Some(issuer)) = (permit.subject(), permit.issuer()) {
+    if let (true, Some(subject)) = (config.identity.filter_state, permit.subject()) {
         // Later filters must not take this request for one without a subject.
         let failed = refused("a way to set filter state");
         host::set_property(SUBJECT, subject.as_bytes()).map_err(failed)?;
-        host::set_property(ISSUER, issuer.as_bytes()).map_err(failed)?;
+        // With one issuer there is nothing to tell apart, and each property costs a tenth of the whole request.
+        if let (true, Some(issuer)) = (config.issuers.len() > 1, permit.issuer()) {
+            host::set_property(ISSUER, issuer.as_bytes()).map_err(failed)?;
+        }
     }
     Ok(())
 }

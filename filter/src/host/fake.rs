@@ -149,6 +149,16 @@ pub(super) unsafe fn proxy_replace_header_map_value(
     })
 }
 
+pub(super) unsafe fn proxy_add_header_map_value(
+    map: u32,
+    name: *const u8,
+    name_size: usize,
+    value: *const u8,
+    value_size: usize,
+) -> u32 {
+    unsafe { proxy_replace_header_map_value(map, name, name_size, value, value_size) }
+}
+
 pub(super) unsafe fn proxy_set_property(
     path: *const u8,
     path_size: usize,
