@@ -229,7 +229,7 @@ const IDENTITY: &[Field] = &[
         "filter_state",
         Kind::Flag,
         "true",
-        "Whether `rescind.sub` and `rescind.iss` are set for access logs and later filters.",
+        "Whether `rescind.sub`, and with several issuers `rescind.iss`, are set for access logs and later filters.",
     ),
 ];
 
