@@ -28,6 +28,9 @@ pub const MAX_PAGE_BYTES: usize = 512 * 1024;
 /// microseconds, and a page must not hold up its event loop for longer than about 20 ms.
 pub const MAX_PAGE_RECORDS: usize = 4096;
 
+/// The latest time of an event: pages of the table keep 40 bits of seconds, which last 34,000 years.
+pub const MAX_EVENT_SECS: u64 = (1 << 40) - 1;
+
 /// The version of this format.
 const VERSION: u8 = 1;
 
@@ -205,7 +208,11 @@ fn decode_record(decoder: &mut Decoder<'_>) -> Result<Record, PageError> {
     let subject = SubjectHash(fixed(decoder, "a record's subject")?);
     let kind = decoder.u8().map_err(malformed("a record's kind"))?;
     let kind = FactKind::from_code(kind).ok_or(PageError::Malformed { what: "a known kind" })?;
-    let at = UnixTime::from_secs(decoder.u64().map_err(malformed("a record's time"))?);
+    let at = decoder.u64().map_err(malformed("a record's time"))?;
+    if at > MAX_EVENT_SECS {
+        return Err(PageError::Malformed { what: "a record's time within 40 bits" });
+    }
+    let at = UnixTime::from_secs(at);
     let value = decoder.u8().map_err(malformed("a record's value"))?;
     let value =
         FactValue::from_code(value).ok_or(PageError::Malformed { what: "a known value" })?;

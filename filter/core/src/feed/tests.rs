@@ -154,3 +154,13 @@ fn a_cursor_has_one_text_form() {
         assert_eq!(Cursor::parse(wrong), None, "{wrong}");
     }
 }
+
+#[test]
+fn an_event_time_has_forty_bits_and_no_more() {
+    for (secs, fits) in [(MAX_EVENT_SECS, true), (MAX_EVENT_SECS + 1, false)] {
+        let mut late = record(1, &[]);
+        late.fact.at = UnixTime::from_secs(secs);
+        let opened = open_signed(&seal(&page(vec![late]).encode(), &[5; 64]));
+        assert_eq!(opened.is_ok(), fits, "{secs}");
+    }
+}

@@ -1,1 +1,58 @@
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use super::*;
+use crate::shared::LocalSharedData;
+
+fn candidate() -> Candidate {
+    Candidate::new(Names::new("test", [1; 16]))
+}
+
+fn at(millis: u64) -> UnixTime {
+    UnixTime::from_secs(1_000).plus(Duration::from_millis(millis))
+}
+
+#[test]
+fn one_leads_until_its_lease_has_ended() {
+    let shared = LocalSharedData::default();
+    let (mut first, mut second) = (candidate(), candidate());
+    assert_eq!(first.campaign(&shared, false, at(0), 1), Ok(true));
+    for (millis, leads) in [(0, false), (2_999, false), (3_000, true)] {
+        assert_eq!(second.campaign(&shared, false, at(millis), 2), Ok(leads), "{millis} ms");
+    }
+    assert_eq!(first.campaign(&shared, false, at(3_001), 1), Ok(false));
+}
+
+#[test]
+fn a_busy_worker_waits_a_second_longer() {
+    let shared = LocalSharedData::default();
+    let (mut first, mut busy) = (candidate(), candidate());
+    assert_eq!(first.campaign(&shared, false, at(0), 1), Ok(true));
+    for (millis, leads) in [(3_999, false), (4_000, true)] {
+        assert_eq!(busy.campaign(&shared, true, at(millis), 2), Ok(leads), "{millis} ms");
+    }
+}
+
+#[test]
+fn an_idle_worker_takes_over_from_a_busy_one() {
+    let shared = LocalSharedData::default();
+    let (mut busy, mut idle) = (candidate(), candidate());
+    assert_eq!(busy.campaign(&shared, true, at(1_000), 1), Ok(true));
+    assert_eq!(idle.campaign(&shared, false, at(1_001), 2), Ok(true));
+    assert_eq!(busy.campaign(&shared, true, at(1_002), 1), Ok(false));
+}
+
+#[test]
+fn a_lease_from_before_the_clock_was_set_back_does_not_count() {
+    let shared = LocalSharedData::default();
+    let (mut first, mut second) = (candidate(), candidate());
+    assert_eq!(first.campaign(&shared, false, at(60_000), 1), Ok(true));
+    assert_eq!(second.campaign(&shared, false, at(0), 2), Ok(true));
+}
+
+#[test]
+fn a_lease_that_a_stranger_wrote_does_not_count() {
+    let shared = LocalSharedData::default();
+    shared.set("rescind.test.lease", &[0xff; 33], None).unwrap();
+    assert_eq!(candidate().campaign(&shared, false, at(0), 1), Ok(true));
+}
