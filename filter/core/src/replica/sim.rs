@@ -8,7 +8,7 @@ use std::time::Duration;
 use ed25519_dalek::{Signer as _, SigningKey};
 
 use super::*;
-use crate::feed::{LogId, SignedPage, signing_input};
+use crate::feed::{LogId, Page, SignedPage, signing_input};
 use crate::record::{Fact, FactKind, FactValue, Record, RecordKey, SignalId, SubjectHash};
 use crate::shared::LocalSharedData;
 use crate::table::{TableReader, TableStatus, revocation};

@@ -3,6 +3,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::sim::*;
 use super::*;
+use crate::feed::Page;
 use crate::table::TableStatus;
 
 const SECOND: Duration = Duration::from_secs(1);
