@@ -230,7 +230,8 @@ impl Follower {
 
     fn tell(&mut self, notice: &Notice, counters: &mut Counters) {
         match notice {
-            Notice::Applied { records, .. } => {
+            Notice::Applied { records, live, .. } => {
+                self.records = *live;
                 counters.add(Id::FeedPages, 1);
                 counters.add(Id::FeedRecords, u64::try_from(*records).unwrap_or(u64::MAX));
             }
@@ -238,8 +239,11 @@ impl Follower {
             Notice::Refused(_)
             | Notice::Old { .. }
             | Notice::Backwards { .. }
-            | Notice::Future { .. }
-            | Notice::Gap { .. } => counters.add(Id::FeedPagesRefused, 1),
+            | Notice::Future { .. } => counters.add(Id::FeedPagesRefused, 1),
+            Notice::Gap { .. } => {
+                counters.add(Id::FeedPagesRefused, 1);
+                counters.add(Id::FeedResynchronizations, 1);
+            }
             Notice::ForeignLog { .. }
             | Notice::Rewound { .. }
             | Notice::RetentionGrew { .. }

@@ -7,7 +7,9 @@ use rescind_core::config::{Config, MAX_CONFIG_BYTES};
 use rescind_core::gate::{Context, Gate};
 use rescind_core::keys::KeyStore;
 use rescind_core::request::RequestView;
-use rescind_core::table::TableReader;
+use rescind_core::staleness::{Change, Watch};
+use rescind_core::table::{TableReader, TableStatus};
+use rescind_core::time::UnixTime;
 use rescind_core::verdict::{Denial, Permit};
 
 use crate::follower::Follower;
@@ -28,6 +30,7 @@ pub(crate) struct Worker {
     verifier: HostVerifier,
     metrics: Metrics,
     refusals: Refusals,
+    staleness: Watch,
 }
 
 impl Worker {
@@ -66,6 +69,7 @@ impl Worker {
             verifier,
             metrics: Metrics::define(),
             refusals: Refusals::default(),
+            staleness: Watch::default(),
         })
     }
 
@@ -126,11 +130,24 @@ impl Worker {
         true
     }
 
-    fn report(&mut self, now: rescind_core::time::UnixTime) {
+    fn report(&mut self, now: UnixTime) {
         self.metrics.count(&mut self.gate.counters);
         self.metrics.cached_tokens(self.gate.cached_tokens());
         if self.follower.is_leader() {
-            self.metrics.table(self.table.refresh(&self.store, now), self.follower.records());
+            let status = self.table.refresh(&self.store, now);
+            self.metrics.table(status, self.follower.records());
+            self.watch(status, now);
+        }
+    }
+
+    fn watch(&mut self, status: TableStatus, now: UnixTime) {
+        let TableStatus::Synced { fresh_at, .. } = status else { return };
+        let limits = &self.gate.config().revocation;
+        let limits = (limits.max_staleness, limits.on_stale);
+        match self.staleness.observe(fresh_at, limits, now) {
+            Some(change @ Change::Stale { .. }) => log::line(Level::Warn, change),
+            Some(change @ Change::Fresh) => log::line(Level::Info, change),
+            None => {}
         }
     }
 }

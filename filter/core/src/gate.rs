@@ -34,10 +34,10 @@ use crate::crypto::SignatureVerifier;
 use crate::keys::KeyStore;
 use crate::mapping::Mapping;
 use crate::metrics::{Counters, Id};
-use crate::replica::MAX_CLOCK_SKEW;
 use crate::request::RequestView;
 use crate::route::Access;
 use crate::shared::SharedData;
+use crate::staleness::is_stale;
 use crate::subject::SubjectHasher;
 use crate::table::{TableReader, TableStatus};
 use crate::time::UnixTime;
@@ -175,8 +175,7 @@ fn standing(config: &Config, context: &mut Context<'_>, now: UnixTime) -> Result
             }
         };
     let limit = config.revocation.max_staleness;
-    // News from the future mean that the clock was set back: nobody knows how old they are.
-    let is_stale = now.since(fresh_at) > limit || fresh_at.since(now) > MAX_CLOCK_SKEW;
+    let is_stale = is_stale(fresh_at, limit, now);
     if is_stale && config.revocation.on_stale == OnStale::Deny {
         return Err(Denial::Stale { fresh_at, now, limit });
     }

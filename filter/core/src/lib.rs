@@ -63,6 +63,7 @@ pub mod request;
 pub mod route;
 pub mod set;
 pub mod shared;
+pub mod staleness;
 pub mod subject;
 pub mod table;
 pub mod time;

@@ -446,6 +446,7 @@ impl Replica {
                 records: pending.total,
                 sequence: pending.to,
                 epoch: self.writer.head.epoch,
+                live: self.writer.head.records,
             });
         }
         Ok(())

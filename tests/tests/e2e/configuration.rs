@@ -70,8 +70,8 @@ fn the_example_for_envoy_loads() {
     let text = std::fs::read_to_string(&file).unwrap();
     let module = text
         .lines()
-        .find_map(|line| line.trim().strip_prefix("filename:"))
-        .map(|name| name.trim().trim_matches('"').to_owned())
+        .find_map(|line| line.split_once("local: { filename: ")?.1.split_once(" }"))
+        .map(|(name, _)| name.to_owned())
         .expect("the example loads the module from a file");
     let scratch = rescind_e2e::process::Folder::new();
     let copy = scratch.path().join("envoy.yaml");

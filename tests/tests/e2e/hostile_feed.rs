@@ -65,7 +65,8 @@ fn a_page_whose_content_was_changed_changes_nothing() {
 
 #[test]
 fn an_old_page_replayed_does_not_keep_the_gateway_fresh() {
-    survives(Mischief::Replay, "rescind_feed_pages_refused");
+    // To the gateway it looks like a companion that lost its latest signals: read again, never fresh.
+    survives(Mischief::Replay, "rescind_feed_resynchronizations");
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub enum Notice {
         sequence: u64,
         /// The epoch that announced them.
         epoch: u64,
+        /// How many records the table has now.
+        live: u64,
     },
     /// The companion cannot be reached.
     #[error("feed: lost: {failure}; next try in {} ms", retry.as_millis())]
