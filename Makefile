@@ -40,7 +40,7 @@ demo: wasm companion envoy ## the main job in a real Envoy, told step by step; K
 test: unit wasm-unit e2e ## everything: native, wasm under Node, end to end in a real Envoy
 
 unit: ## native tests, no gateway and no network: seconds
-	cargo test --quiet -p rescind-core -p rescind-companion
+	cargo test --quiet -p rescind-core -p rescind-companion -p rescind-filter
 
 wasm-unit: targets .tools/bin/wasm-bindgen-test-runner ## the core's unit tests as wasm, under Node
 	command -v node >/dev/null || apt-get install -y nodejs
