@@ -78,12 +78,18 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// The keys of the transmitter `name`, not read yet.
+    /// The keys of the transmitter `name`. A file is read at once: a companion that says it is ready
+    /// must not turn the first push away. A URL is fetched by [`Self::keep_fresh`].
     pub(crate) fn new(name: &str, source: KeySource, metrics: Arc<Metrics>) -> Self {
+        let read = match &source {
+            // A failure is told by `keep_fresh`, which tries again at once.
+            KeySource::File(path) => read_file(path).ok().map(Arc::new),
+            KeySource::Url(_) => None,
+        };
         Self {
             name: name.to_owned(),
             source,
-            current: RwLock::new(None),
+            current: RwLock::new(read),
             refresh: tokio::sync::Mutex::new(None),
             modified: Mutex::new(None),
             metrics,
