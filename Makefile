@@ -73,8 +73,8 @@ lint: targets ## formatting and clippy, warnings are errors
 	cargo clippy -p rescind-filter --target wasm32-wasip1 --all-targets -- -D warnings
 
 audit: .tools/bin/cargo-deny ## dependencies: bans, licences, sources; advisories where reachable
-	.tools/bin/cargo-deny --all-features check --config .deny.toml bans licenses sources
-	.tools/bin/cargo-deny --all-features check --config .deny.toml advisories \
+	.tools/bin/cargo-deny --config .deny.toml --all-features check bans licenses sources
+	.tools/bin/cargo-deny --config .deny.toml --all-features check advisories \
 		|| echo "advisories: NOT CHECKED or not clean, see above (the database needs github.com)"
 
 docs: ## write the README's generated tables again
