@@ -88,6 +88,11 @@ impl Follower {
         self.records
     }
 
+    /// The configuration ends: another worker need not wait for this one's lease to end.
+    pub(crate) fn resign(&mut self, shared: &dyn SharedData) {
+        self.replica.resign(shared);
+    }
+
     /// Does what is due.
     pub(crate) fn tick(
         &mut self,

@@ -157,6 +157,22 @@ fn a_request_is_decided_by_its_own_configuration() {
 }
 
 #[test]
+fn a_configuration_that_ends_hands_over_the_lease_at_once() {
+    assert!(configure(CONFIG));
+    vm::on_create(9, 0);
+    assert!(vm::on_configure(9, CONFIG.len()));
+    vm::on_tick(ROOT);
+    let calls = || fake::with(|host| host.calls);
+    let asked = calls();
+    vm::on_tick(9);
+    assert_eq!(calls(), asked, "only one follows");
+    vm::on_delete(ROOT);
+    vm::on_tick(9);
+    assert!(calls() > asked, "now the other does");
+    vm::on_delete(9);
+}
+
+#[test]
 fn headers_that_are_not_of_the_abis_form_are_answered_with_503() {
     for headers in [&[1][..], &[0xff; 40], &[1, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, b'a', 0, 0]] {
         assert!(configure(CONFIG));

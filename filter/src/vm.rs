@@ -56,7 +56,8 @@ pub(crate) fn on_create(context: u32, root: u32) {
 pub(crate) fn on_delete(context: u32) {
     with(|vm| {
         vm.announced.retain(|(request, _)| *request != context);
-        vm.roots.retain(|root| root.id != context);
+        let ended = vm.roots.extract_if(.., |root| root.id == context);
+        ended.filter_map(|root| root.worker).for_each(|worker| worker.retire());
     });
 }
 
@@ -64,7 +65,10 @@ pub(crate) fn on_delete(context: u32) {
 pub(crate) fn on_configure(root: u32, size: usize) -> bool {
     with(|vm| {
         let worker = Worker::configure(size)?;
-        vm.roots.iter_mut().find(|known| known.id == root)?.worker = Some(Box::new(worker));
+        let root = vm.roots.iter_mut().find(|known| known.id == root)?;
+        if let Some(before) = root.worker.replace(Box::new(worker)) {
+            before.retire();
+        }
         Some(())
     })
     .flatten()

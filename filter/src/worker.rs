@@ -130,6 +130,13 @@ impl Worker {
         true
     }
 
+    /// Ends: hands over at once what it led, and takes its part out of what all workers add up.
+    pub(crate) fn retire(mut self) {
+        self.follower.resign(&self.store);
+        self.metrics.count(&mut self.gate.counters);
+        self.metrics.cached_tokens(0);
+    }
+
     fn report(&mut self, now: UnixTime) {
         self.metrics.count(&mut self.gate.counters);
         self.metrics.cached_tokens(self.gate.cached_tokens());

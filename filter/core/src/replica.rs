@@ -188,6 +188,11 @@ impl Replica {
             .is_ok()
     }
 
+    /// This worker ends, or its configuration does: another one can lead at once.
+    pub fn resign(&mut self, shared: &dyn SharedData) {
+        self.candidate.resign(shared);
+    }
+
     /// What is due now. To be called every [`Step::next_tick`], more or less.
     pub fn handle_tick(&mut self, shared: &dyn SharedData, now: UnixTime, random: u64) -> Step {
         let mut step = Step { next_tick: TICK, ..Step::default() };

@@ -22,6 +22,7 @@ pub(crate) struct Host {
     pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) responses: Vec<u32>,
     pub(crate) calls: u32,
+    pub(crate) random: u8,
     pub(crate) foreign: Option<Vec<u8>>,
 }
 
@@ -282,6 +283,10 @@ pub(super) unsafe fn clock_time_get(_clock: u32, _precision: u64, time: *mut u64
     })
 }
 
-pub(super) unsafe fn random_get(_buffer: *mut u8, _size: usize) -> u32 {
-    call(|_| 0)
+pub(super) unsafe fn random_get(buffer: *mut u8, size: usize) -> u32 {
+    call(|host| {
+        host.random = host.random.wrapping_add(1);
+        unsafe { std::ptr::write_bytes(buffer, host.random, size) };
+        0
+    })
 }

@@ -66,6 +66,21 @@ impl Candidate {
         }
     }
 
+    /// Gives up the lease, so that the next worker need not wait for its end.
+    pub(super) fn resign(&mut self, shared: &dyn SharedData) {
+        if !std::mem::take(&mut self.leading) {
+            return;
+        }
+        let name = &self.names.lease;
+        let Ok(Some(found)) = shared.get(name) else { return };
+        let lease = self.names.open(name, &found.value).and_then(decode);
+        if lease.is_some_and(|lease| lease.owner == self.id) {
+            let free = Lease { owner: 0, until: UnixTime::EPOCH, busy: false };
+            // Whoever was faster has a lease of its own; without an answer this one ends by itself.
+            let _ = shared.set(name, &self.sealed(free), Some(found.cas));
+        }
+    }
+
     fn try_campaign(
         &self,
         shared: &dyn SharedData,

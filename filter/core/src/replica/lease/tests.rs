@@ -43,6 +43,20 @@ fn an_idle_worker_takes_over_from_a_busy_one() {
 }
 
 #[test]
+fn whoever_resigns_is_followed_at_once_but_takes_nothing_from_others() {
+    let shared = LocalSharedData::default();
+    let (mut first, mut busy) = (candidate(), candidate());
+    assert_eq!(first.campaign(&shared, false, at(0), 1), Ok(true));
+    busy.resign(&shared);
+    assert_eq!(busy.campaign(&shared, true, at(0), 2), Ok(false));
+    first.resign(&shared);
+    assert!(!first.is_leading());
+    assert_eq!(busy.campaign(&shared, true, at(0), 2), Ok(true));
+    first.resign(&shared);
+    assert_eq!(busy.campaign(&shared, true, at(1), 2), Ok(true));
+}
+
+#[test]
 fn a_lease_from_before_the_clock_was_set_back_does_not_count() {
     let shared = LocalSharedData::default();
     let (mut first, mut second) = (candidate(), candidate());
