@@ -5,6 +5,8 @@
 //! in its leader's memory: if the leader dies, the next one claims another generation and starts again. A claim is
 //! a fencing token: whoever meets a page of a higher generation in the way has been overtaken and stops.
 
+use std::collections::BTreeMap;
+
 use super::page::{Header, Page, index_of};
 use super::writer::{WriteError, Writer, next_generation};
 use crate::shared::SharedData;
@@ -34,7 +36,7 @@ pub(super) struct Growth {
     next: u32,
     /// New pages that were written again since, with their versions: the head has to say so, or a neighbour could
     /// put back what they were before.
-    pub(super) rewritten: Vec<(u64, u32)>,
+    pub(super) rewritten: BTreeMap<u32, u64>,
 }
 
 impl Growth {
@@ -80,7 +82,7 @@ impl Writer {
             log2,
             generation,
             next: 0,
-            rewritten: Vec::new(),
+            rewritten: BTreeMap::new(),
         });
         Ok(())
     }
@@ -136,7 +138,8 @@ impl Writer {
         self.growth = None;
         self.clear_next = 0;
         self.touched_all = true;
-        self.rewritten.clone_from(&growth.rewritten);
+        self.rewritten = growth.rewritten.iter().map(|(page, epoch)| (*epoch, *page)).collect();
+        self.rewritten.sort_unstable();
         self.commit(shared)
     }
 

@@ -421,7 +421,7 @@ impl Writer {
                 Ok(_) => {
                     let version = self.head.epoch.saturating_add(1);
                     if let Some(growth) = &mut self.growth {
-                        growth.rewritten.push((version, target));
+                        growth.rewritten.insert(target, version);
                     }
                 }
                 Err(Fault::Write(error @ WriteError::SharedData(_))) => return Err(error),
@@ -444,17 +444,23 @@ impl Writer {
     ) -> Result<(Page, u32), Fault> {
         let name = self.names.page(slot, index);
         let Some(found) = shared.get(&name)? else { return Err(Fault::Damaged(None)) };
-        let floor = usize::try_from(index)
-            .ok()
-            .filter(|_| generation == self.head.generation)
-            .and_then(|index| self.floors.get(index));
-        let floor = floor.copied().unwrap_or(0);
+        let floor = self.floor(index, generation);
         self.names
             .open(&name, &found.value)
             .and_then(Page::decode)
             .filter(|page| page.header.generation == generation && page.header.version >= floor)
             .map(|page| (page, found.cas))
             .ok_or(Fault::Damaged(Some(found.cas)))
+    }
+
+    /// How old a page may be at most.
+    fn floor(&self, index: u32, generation: u64) -> u64 {
+        let floor = if generation == self.head.generation {
+            usize::try_from(index).ok().and_then(|index| self.floors.get(index))
+        } else {
+            self.growth.as_ref().and_then(|growth| growth.rewritten.get(&index))
+        };
+        floor.copied().unwrap_or(0)
     }
 
     /// Reads a page of the present generation; if it is lost, makes a hole of it first.
