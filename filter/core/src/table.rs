@@ -21,9 +21,12 @@
 //!
 //! # What it does not do
 //!
-//! It does not hide that state is old: the head says how fresh it is and the gate decides. It cannot notice that a
-//! neighbour puts back an old value that no reader of this process has seen replaced; that is bounded by the next
-//! pass over the log. It never drops a fact by its age before `retention` is over by both clocks.
+//! It does not hide that state is old: the head says how fresh it is and the gate decides. It never drops a fact by
+//! its age before `retention` is over by both clocks.
+//!
+//! It cannot notice everything that a neighbour puts back. Whoever has seen a page's later version announced refuses
+//! the older one; a worker that has just started, or that missed an announcement of more than 48 pages, takes it for
+//! true until the log is read again. Keep plugins that you do not trust out of the gateway's process.
 
 mod growth;
 mod head;

@@ -304,12 +304,12 @@ impl Site {
         }
     }
 
-    /// Lets everything settle.
-    fn settle(&self) {
+    /// Lets everything settle while the first `workers` take part.
+    fn settle(&self, workers: usize) {
         self.plan.set(None);
         for round in 0..120 {
             self.now.set(self.now.get().plus(Duration::from_millis(100)));
-            for worker in 0..WORKERS {
+            for worker in 0..workers {
                 self.tick(worker);
                 self.serve(worker);
             }
@@ -419,7 +419,7 @@ proptest! {
             site.perform(op);
             site.look();
         }
-        site.settle();
+        site.settle(WORKERS);
         site.assert_is(&site.model());
     }
 
@@ -434,12 +434,12 @@ proptest! {
         for op in &ops {
             if matches!(op, Op::NewLog) {
                 // What the gateway never heard of before the companion was wiped is nobody's to know.
-                site.settle();
+                site.settle(WORKERS);
             }
             site.perform(op);
             site.look();
         }
-        site.settle();
+        site.settle(WORKERS);
         site.assert_is(&site.model());
     }
 
@@ -461,7 +461,7 @@ proptest! {
             site.perform(op);
             site.look();
         }
-        site.settle();
+        site.settle(1);
         site.assert_is(&site.model());
     }
 }
