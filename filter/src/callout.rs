@@ -1,9 +1,10 @@
 //! Requests of the filter itself, to the companion and to issuers, through the gateway.
 //!
-//! A callout can fail in many forms: not sent at all, an answer without headers (reset, or larger than the host
-//! keeps), an answer made by the gateway (503, 504), one cut short, one that never comes. Here all of them but the
-//! last become an [`AnswerError`]; that one is noticed by its deadline, by whoever asked. Nothing but a status and a
-//! whole body of bounded size is ever handed on as an answer.
+//! A callout can fail in many forms: not sent at all, an answer without headers (reset, or larger
+//! than the host keeps), an answer made by the gateway (503, 504), one cut short, one that never
+//! comes. Here all of them but the last become an [`AnswerError`]; that one is noticed by its
+//! deadline, by whoever asked. Nothing but a status and a whole body of bounded size is ever handed
+//! on as an answer.
 
 use std::time::Duration;
 

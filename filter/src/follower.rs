@@ -1,8 +1,8 @@
 //! Keeps the shared state up to date: sends what the core asks for, and hands the answers back.
 //!
-//! When to ask whom is the core's ([`Replica`] for the feed, [`Refresher`] for key sets); so is what becomes of an
-//! answer. What is here: callouts, the timer, and what is said about them in log and metrics. Only one worker leads;
-//! the others do nothing but watch its lease.
+//! When to ask whom is the core's ([`Replica`] for the feed, [`Refresher`] for key sets); so is
+//! what becomes of an answer. What is here: callouts, the timer, and what is said about them in log
+//! and metrics. Only one worker leads; the others do nothing but watch its lease.
 
 use std::time::Duration;
 
@@ -19,11 +19,13 @@ use crate::callout::{self, AnswerError, Get};
 use crate::host::{self, Level, Token};
 use crate::log;
 
-/// How often a worker looks whether there is something to do, if nothing asks for sooner. The companion is asked
-/// again at once after each answer, so this bounds how soon a lost lease is noticed, not a revocation.
+/// How often a worker looks whether there is something to do, if nothing asks for sooner. The
+/// companion is asked again at once after each answer, so this bounds how soon a lost lease is
+/// noticed, not a revocation.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How many requests may fail to be sent one right after the other. The core pauses after the first.
+/// How many requests may fail to be sent one right after the other. The core pauses after the
+/// first.
 const MAX_UNSENT: usize = 2;
 
 /// One worker's part in keeping the shared state up to date.

@@ -1,113 +1,39 @@
-//! Every call between the filter and its host, in both directions: Proxy-Wasm ABI 0.2.1 and two functions of WASI.
+//! Every call between the filter and its host, in both directions: Proxy-Wasm ABI 0.2.1 and two
+//! functions of WASI.
 //!
-//! **Why not the crate `proxy-wasm`.** Its wrappers panic on any status they do not know, on header values that are
-//! not UTF-8 and on the headers of a failed callout; its dispatcher panics on a callout that was not made through
-//! those wrappers. A panic is a trap, and after a trap Envoy answers 503 for everybody, Kong lets the paused request
-//! pass and APISIX loses the worker. Linking it, even for its types, also exports callbacks for bodies, responses
-//! and logs, each of which then costs a call into the VM at each request.
+//! **Why not the crate `proxy-wasm`.** Its wrappers panic on any status they do not know, on header
+//! values that are not UTF-8 and on the headers of a failed callout; its dispatcher panics on a
+//! callout that was not made through those wrappers. A panic is a trap, and after a trap Envoy
+//! answers 503 for everybody, Kong lets the paused request pass and APISIX loses the worker.
+//! Linking it, even for its types, also exports callbacks for bodies, responses and logs, each of
+//! which then costs a call into the VM at each request.
 //!
-//! So the functions are declared here, and each is wrapped in one that returns what the host answered as a
-//! [`Status`], whatever number that is. Bytes stay bytes. Only functions that every known host provides are
-//! imported; a missing one stops the module from loading, and APISIX then runs without it (so neither
-//! `proxy_get_log_level` nor `proxy_get_metric`).
+//! So the functions are declared here, and each is wrapped in one that returns what the host
+//! answered as a [`Status`], whatever number that is. Bytes stay bytes. Only functions that every
+//! known host provides are imported; a missing one stops the module from loading, and APISIX then
+//! runs without it (so neither `proxy_get_log_level` nor `proxy_get_metric`).
 //!
-//! This is the only file with `unsafe`, and it refuses to decide anything: what the host says to the filter goes on
-//! to [`crate::vm`] at once.
+//! This is the only file with `unsafe`, and it refuses to decide anything: what the host says to
+//! the filter goes on to [`crate::vm`] at once.
 #![expect(
     unsafe_code,
     reason = "the host is called through pointers; see the comments at each block"
 )]
 
 use std::alloc::Layout;
-use std::fmt;
 
 use rescind_core::time::UnixTime;
 
 use crate::pairs::Pairs;
 use crate::vm;
 
+mod types;
+pub(crate) use types::{Action, Buffer, Level, Map, MetricKind, Status, Token};
+
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) mod fake;
 #[cfg(not(target_arch = "wasm32"))]
 use fake as abi;
-
-/// What the host answered, if not success. Hosts use numbers beyond those of the specification.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Status(pub(crate) u32);
-
-impl Status {
-    const OK: u32 = 0;
-    /// There is no such thing.
-    pub(crate) const NOT_FOUND: Self = Self(1);
-    /// The compare-and-swap number is an old one.
-    pub(crate) const CAS_MISMATCH: Self = Self(8);
-    /// The host does not have this function.
-    pub(crate) const UNIMPLEMENTED: Self = Self(12);
-
-    const fn check(code: u32) -> Result<(), Self> {
-        if code == Self::OK { Ok(()) } else { Err(Self(code)) }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "status {}", self.0)
-    }
-}
-
-/// How loud a line is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Level {
-    Info = 2,
-    Warn = 3,
-    Error = 4,
-    Critical = 5,
-}
-
-/// Which headers.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Map {
-    Request = 0,
-    CalloutResponse = 6,
-}
-
-/// Which bytes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Buffer {
-    CalloutResponse = 4,
-    Configuration = 7,
-}
-
-/// What the host does with a request after a callback.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Action {
-    Continue = 0,
-    Pause = 1,
-}
-
-/// What a metric's number means to the host.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum MetricKind {
-    Counter = 0,
-    Gauge = 1,
-}
-
-macro_rules! code {
-    ($($type:ident),*) => {$(
-        impl $type {
-            /// Its number in the ABI.
-            const fn code(self) -> u32 {
-                #[expect(clippy::as_conversions, reason = "the discriminants are the ABI's numbers")]
-                { self as u32 }
-            }
-        }
-    )*};
-}
-code!(Level, Map, Buffer, Action, MetricKind);
-
-/// A callout on its way.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Token(pub(crate) u32);
 
 /// Writes one line to the host's log. There is nobody to tell if that fails.
 pub(crate) fn log(level: Level, line: &str) {
@@ -115,8 +41,8 @@ pub(crate) fn log(level: Level, line: &str) {
     unsafe { abi::proxy_log(level.code(), line.as_ptr(), line.len()) };
 }
 
-/// The time. Not `std::time::SystemTime`, which panics if the clock cannot be read, and not the ABI's own function,
-/// which APISIX does not have.
+/// The time. Not `std::time::SystemTime`, which panics if the clock cannot be read, and not the
+/// ABI's own function, which APISIX does not have.
 pub(crate) fn now() -> Result<UnixTime, Status> {
     const REALTIME: u32 = 0;
     const PRECISION_NANOS: u64 = 1_000_000;
@@ -222,7 +148,8 @@ pub(crate) fn set_shared_data(key: &str, value: &[u8], cas: u32) -> Result<(), S
     })
 }
 
-/// Answers the request; `grpc_status` -1 lets the host choose. The `details` show in the access log.
+/// Answers the request; `grpc_status` -1 lets the host choose. The `details` show in the access
+/// log.
 pub(crate) fn send_response(
     status: u16,
     details: &str,
@@ -246,8 +173,8 @@ pub(crate) fn send_response(
     })
 }
 
-/// Sends a request without a body to a cluster. The answer, of whatever kind, comes to [`vm::on_callout_response`],
-/// unless it is lost: see [`crate::callout`].
+/// Sends a request without a body to a cluster. The answer, of whatever kind, comes to
+/// [`vm::on_callout_response`], unless it is lost: see [`crate::callout`].
 pub(crate) fn call(cluster: &str, headers: &Pairs, timeout_millis: u32) -> Result<Token, Status> {
     let mut token = 0_u32;
     let (headers, trailers) = (headers.bytes(), Pairs::new());
@@ -343,7 +270,8 @@ extern "C" fn _initialize() {
     unsafe { __wasm_call_ctors() };
 }
 
-/// Memory for bytes that the host returns; null if there is none, which fails the host's call and nothing else.
+/// Memory for bytes that the host returns; null if there is none, which fails the host's call and
+/// nothing else.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     match Layout::array::<u8>(size) {

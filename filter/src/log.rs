@@ -1,11 +1,12 @@
 //! What is written to the host's log: one line for each change of state, and some of the refusals.
 //!
-//! The host drops lines below its own level, but only after they were made and passed; so nothing is logged below
-//! `info`, and a request that passes logs nothing. Refusals are as many as a stranger wants: at most
-//! [`REFUSALS_PER_SECOND`] are written, then their number. Every one of them is in the metrics and, by filter state,
-//! in the access log.
+//! The host drops lines below its own level, but only after they were made and passed; so nothing
+//! is logged below `info`, and a request that passes logs nothing. Refusals are as many as a
+//! stranger wants: at most [`REFUSALS_PER_SECOND`] are written, then their number. Every one of
+//! them is in the metrics and, by filter state, in the access log.
 //!
-//! Nothing logged holds a token or a key: see [`Denial`]'s `Display`. Text that came from outside cannot start a line.
+//! Nothing logged holds a token or a key: see [`Denial`]'s `Display`. Text that came from outside
+//! cannot start a line.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use rescind_core::verdict::Denial;
 
 use crate::host::{self, Level};
 
-/// How many refusals each worker writes in a second: enough to see what happens, too few to fill a disk.
+/// How many refusals each worker writes in a second: enough to see what happens, too few to fill a
+/// disk.
 pub(crate) const REFUSALS_PER_SECOND: u32 = 10;
 
 /// The longest line. The configuration may name hundreds of things, but hosts cut longer ones.

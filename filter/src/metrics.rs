@@ -1,7 +1,8 @@
 //! Tells the host what was counted.
 //!
-//! Metrics are defined once, by the table of [`rescind_core::metrics`], and counted in the VM; the host hears of
-//! them at each tick, so that a request costs no call. A host without metrics (APISIX) is no error.
+//! Metrics are defined once, by the table of [`rescind_core::metrics`], and counted in the VM; the
+//! host hears of them at each tick, so that a request costs no call. A host without metrics
+//! (APISIX) is no error.
 
 use rescind_core::metrics::{Counters, Id, Kind, TABLE};
 use rescind_core::table::TableStatus;

@@ -1,8 +1,8 @@
 //! Headers as the Proxy-Wasm ABI passes them: read in place, and written.
 //!
-//! The form is a count, then for each header the lengths of name and value, then all of them with a zero byte after
-//! each; numbers are 32 bits, little-endian. Reading never fails half-way: whatever does not fit the form as a whole
-//! is no header map, and whoever asked refuses the request.
+//! The form is a count, then for each header the lengths of name and value, then all of them with a
+//! zero byte after each; numbers are 32 bits, little-endian. Reading never fails half-way: whatever
+//! does not fit the form as a whole is no header map, and whoever asked refuses the request.
 
 /// Headers to send.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -18,7 +18,8 @@ impl Pairs {
         Self { count: 0, lengths: Vec::new(), texts: Vec::new() }
     }
 
-    /// With one more. A name or value longer than 4 GiB cannot exist in a VM of 4 GiB and is left out.
+    /// With one more. A name or value longer than 4 GiB cannot exist in a VM of 4 GiB and is left
+    /// out.
     #[must_use]
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         if let (Ok(name_size), Ok(value_size)) =
@@ -41,7 +42,8 @@ impl Pairs {
     }
 }
 
-/// Calls `each` with the name and value of each header in `map`; `None` if `map` is not of the form.
+/// Calls `each` with the name and value of each header in `map`; `None` if `map` is not of the
+/// form.
 pub(crate) fn for_each<'a>(map: &'a [u8], mut each: impl FnMut(&'a [u8], &'a [u8])) -> Option<()> {
     const LENGTHS_BYTES: usize = 8;
     if map.is_empty() {

@@ -2,8 +2,8 @@
 
 const LENGTH_DELIMITED: u8 = 2;
 
-/// A message whose fields 1, 2, 3, … are `fields`, all of them bytes or text. At most fifteen, so that a tag is one
-/// byte; the callers have four.
+/// A message whose fields 1, 2, 3, … are `fields`, all of them bytes or text. At most fifteen, so
+/// that a tag is one byte; the callers have four.
 pub(crate) fn message(fields: &[&[u8]]) -> Vec<u8> {
     const LENGTH_BYTES: usize = 5;
     let size = fields.iter().map(|field| field.len().saturating_add(LENGTH_BYTES));

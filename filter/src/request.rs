@@ -1,11 +1,12 @@
 //! One request: shows it to the gate and carries out the verdict.
 //!
-//! **Permitted**: what only the gate may say is taken out of the request, in every spelling, then said by the gate.
-//! If the host does not do that, the request is refused. **Refused**: answered here; if the host does not do that
-//! either, the request is stopped without an answer. There is no path on which a request without a permit goes on.
+//! **Permitted**: what only the gate may say is taken out of the request, in every spelling, then
+//! said by the gate. If the host does not do that, the request is refused. **Refused**: answered
+//! here; if the host does not do that either, the request is stopped without an answer. There is no
+//! path on which a request without a permit goes on.
 //!
-//! A request that passes costs one call for its headers, one for each identity header and property, and those that
-//! the gate makes to read shared data. No property is read.
+//! A request that passes costs one call for its headers, one for each identity header and property,
+//! and those that the gate makes to read shared data. No property is read.
 
 use rescind_core::config::Config;
 use rescind_core::request::{Field, RequestView};
@@ -181,4 +182,67 @@ fn refuse(mut worker: Option<&mut Worker>, denial: &Denial, grpc: bool) -> Actio
         let _ = host::send_response(503, "", &Pairs::new(), "", NO_GRPC_STATUS);
     }
     Action::Pause
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(headers: &[(&str, &str)]) -> Vec<u8> {
+        headers.iter().fold(Pairs::new(), |pairs, (name, value)| pairs.with(name, value)).bytes()
+    }
+
+    fn read(map: &[u8]) -> Headers<'_> {
+        Headers::read(map, |name| name.starts_with(b"x-rescind")).unwrap()
+    }
+
+    #[test]
+    fn a_request_is_read_as_it_came() {
+        let map = map(&[
+            (":method", "GET"),
+            (":path", "/a?b"),
+            (":authority", "api"),
+            ("Authorization", "Bearer x"),
+            ("x-rescind-subject", "root"),
+        ]);
+        let Headers { view, reserved } = read(&map);
+        assert_eq!((view.method, view.path, view.host), (&b"GET"[..], &b"/a?b"[..], &b"api"[..]));
+        assert!(view.authorization == Field::One(b"Bearer x"));
+        assert!(!view.grpc);
+        assert_eq!(reserved, [b"x-rescind-subject"]);
+    }
+
+    #[test]
+    fn a_second_authorization_header_in_any_case_makes_many() {
+        let map = map(&[("authorization", "Bearer a"), ("Authorization", "Bearer a")]);
+        assert!(read(&map).view.authorization == Field::Many);
+    }
+
+    #[test]
+    fn hosts_that_differ_are_no_host() {
+        for (headers, host) in [
+            (&[("host", "a"), (":authority", "a")][..], "a"),
+            (&[("host", "a"), (":authority", "b")], ","),
+            (&[("host", "a"), ("host", "b")], ","),
+            (&[("host", "a")], "a"),
+            (&[], ""),
+        ] {
+            assert_eq!(read(&map(headers)).view.host, host.as_bytes(), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn grpc_is_told_by_its_content_type_as_envoy_does() {
+        for (content_type, grpc) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("Application/GRPC; a=b", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+            ("", false),
+        ] {
+            let map = map(&[("content-type", content_type)]);
+            assert_eq!(read(&map).view.grpc, grpc, "{content_type}");
+        }
+    }
 }

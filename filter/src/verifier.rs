@@ -1,12 +1,14 @@
 //! Checks signatures with the host's own cryptography where it has proved itself, else in software.
 //!
-//! Envoy offers a function `verify_signature` that is five to ten times as fast as the best code inside the VM. What
-//! a host offers is found out, not configured: for each algorithm the host must accept a signature that is known to
-//! be good, and refuse it with one bit changed and over another message ([`KnownAnswer::proves`]). An algorithm it
-//! fails on, or does not know (PSS, EdDSA), is checked in software.
+//! Envoy offers a function `verify_signature` that is five to ten times as fast as the best code
+//! inside the VM. What a host offers is found out, not configured: for each algorithm the host must
+//! accept a signature that is known to be good, and refuse it with one bit changed and over another
+//! message ([`KnownAnswer::proves`]). An algorithm it fails on, or does not know (PSS, EdDSA), is
+//! checked in software.
 //!
-//! A host that answers with an error instead of a verdict is not believed either way: that signature is checked in
-//! software. This module refuses to take anything but an explicit yes for one.
+//! A host that answers with an error instead of a verdict is not believed either way: that
+//! signature is checked in software. This module refuses to take anything but an explicit yes for
+//! one.
 //!
 //! [`KnownAnswer::proves`]: rescind_core::crypto::KnownAnswer::proves
 
@@ -108,4 +110,46 @@ fn ask(
     let arguments = protobuf::message(&[hash.as_bytes(), key.spki_der(), signature, message]);
     let answer = host::call_foreign_function(FUNCTION, &arguments)?;
     Ok(protobuf::first_field_is_true(&answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake;
+
+    fn software_still_judges(verifier: &HostVerifier) {
+        for test in known_answer_tests() {
+            assert!(test.proves(verifier), "{:?}", test.algorithm());
+        }
+    }
+
+    #[test]
+    fn a_host_that_says_yes_to_everything_is_not_asked() {
+        fake::reset();
+        fake::with(|host| host.foreign = Some(vec![0x08, 0x01]));
+        let verifier = HostVerifier::probe();
+        assert_eq!(verifier.proven(), []);
+        software_still_judges(&verifier);
+    }
+
+    #[test]
+    fn a_host_that_says_no_to_everything_or_does_not_know_the_function_is_not_asked() {
+        for answer in [Some(vec![]), Some(vec![0x08, 0x00]), None] {
+            fake::reset();
+            fake::with(|host| host.foreign = answer);
+            let verifier = HostVerifier::probe();
+            assert_eq!(verifier.proven(), []);
+            software_still_judges(&verifier);
+        }
+    }
+
+    #[test]
+    fn an_error_of_a_host_that_had_proved_itself_leaves_the_judgement_to_software() {
+        fake::reset();
+        let verifier = HostVerifier { proven: Algorithm::ALL.to_vec() };
+        for status in [1, 2, 10, 12, 255] {
+            fake::with(|host| host.status = Some(status));
+            software_still_judges(&verifier);
+        }
+    }
 }

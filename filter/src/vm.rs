@@ -1,12 +1,12 @@
 //! The contexts of one VM, and where each callback goes.
 //!
-//! A VM serves one worker thread, but may have several configurations at a time: two filters with the same code, or
-//! the old and the new one during an update. Each is a root context and has a [`Worker`] of its own; each request
-//! belongs to one of them.
+//! A VM serves one worker thread, but may have several configurations at a time: two filters with
+//! the same code, or the old and the new one during an update. Each is a root context and has a
+//! [`Worker`] of its own; each request belongs to one of them.
 //!
-//! **Nothing here panics, and what cannot be decided is refused.** A callback that the host makes out of order,
-//! twice, for a context nobody knows, or from within another one, finds no worker; then a request is answered with
-//! 503, and everything else is left alone.
+//! **Nothing here panics, and what cannot be decided is refused.** A callback that the host makes
+//! out of order, twice, for a context nobody knows, or from within another one, finds no worker;
+//! then a request is answered with 503, and everything else is left alone.
 
 use std::cell::RefCell;
 
@@ -14,8 +14,8 @@ use crate::host::{Action, Token};
 use crate::request;
 use crate::worker::Worker;
 
-/// Requests that were announced and not yet seen. Envoy announces each right before it shows its headers; a host
-/// that announces more of them and never deletes any must not fill the memory.
+/// Requests that were announced and not yet seen. Envoy announces each right before it shows its
+/// headers; a host that announces more of them and never deletes any must not fill the memory.
 const MAX_ANNOUNCED: usize = 4096;
 
 #[derive(Debug, Default)]
@@ -89,7 +89,8 @@ pub(crate) fn on_request(request: u32) -> Action {
     .unwrap_or_else(|| request::handle(None))
 }
 
-/// The answer to a callout is there. Hosts number callouts by VM, and do not agree on whose context they name.
+/// The answer to a callout is there. Hosts number callouts by VM, and do not agree on whose context
+/// they name.
 pub(crate) fn on_callout_response(token: Token, header_count: usize, body_size: usize) {
     with(|vm| {
         let workers = vm.roots.iter_mut().filter_map(|root| root.worker.as_deref_mut());

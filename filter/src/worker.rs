@@ -1,7 +1,9 @@
-//! One configuration at work in one worker: decides requests, and between them keeps itself up to date.
+//! One configuration at work in one worker: decides requests, and between them keeps itself up to
+//! date.
 //!
-//! The state that decisions rest on is shared by all workers, but each worker has its own view of it, its own cache
-//! and its own part in the election of the one that follows the companion ([`Follower`]).
+//! The state that decisions rest on is shared by all workers, but each worker has its own view of
+//! it, its own cache and its own part in the election of the one that follows the companion
+//! ([`Follower`]).
 
 use rescind_core::config::{Config, MAX_CONFIG_BYTES};
 use rescind_core::gate::{Context, Gate};
@@ -34,7 +36,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Reads the configuration of `size` bytes that the host has now. `None` if it cannot be used; the log says why.
+    /// Reads the configuration of `size` bytes that the host has now. `None` if it cannot be used;
+    /// the log says why.
     pub(crate) fn configure(size: usize) -> Option<Self> {
         // One byte more than is read shows that there are more.
         let size = size.min(MAX_CONFIG_BYTES.saturating_add(1));
