@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hashbrown::HashTable;
-use rescind_core::record::Record;
+use rescind_core::record::{FactKind, Record};
 use rescind_core::table::is_forgotten;
 use rescind_core::time::UnixTime;
 use tokio::sync::watch;
@@ -139,7 +139,10 @@ impl Live {
     fn apply(&mut self, sequence: u64, records: Vec<Record>, now: UnixTime) {
         self.head = self.head.max(sequence);
         for record in records {
-            if !is_forgotten(&record, self.retention, now) {
+            // An old `account-enabled` still has to lift the `account-disabled` before it when the
+            // journal is replayed; only facts that nothing else depends on may be skipped here.
+            let independent = record.key.kind == FactKind::RevokedBefore;
+            if !(independent && is_forgotten(&record, self.retention, now)) {
                 self.merge(sequence, record);
             }
         }

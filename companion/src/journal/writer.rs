@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Journal, JournalError, NewSet};
 use crate::live::LiveLog;
-use crate::metrics::{Counter, Metrics};
+use crate::metrics::Metrics;
 
 /// How many pushes may wait: at 10,000 SETs/s half a second's worth. Beyond that they are told to
 /// come back.
@@ -149,7 +149,6 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, refused = group.len(), "journal: cannot be written");
                 for submission in group.drain(..) {
-                    self.metrics.count(Counter::SetsUnavailable);
                     let _gone = submission.reply.send(Err(WriteError::Journal));
                 }
                 return;

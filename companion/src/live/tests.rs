@@ -1,4 +1,4 @@
-use rescind_core::record::{Fact, FactKind, FactValue, RecordKey, SignalId, SubjectHash};
+use rescind_core::record::{Fact, FactValue, RecordKey, SignalId, SubjectHash};
 
 use super::*;
 
@@ -62,4 +62,21 @@ fn what_can_be_forgotten_is_swept_and_its_place_used_again() {
     assert_eq!(log.stretch(0, 100, 10_000).records, [record(2, 5_000), record(3, 5_000)]);
     log.apply([(4, vec![record(4, 10)])], at(86_400 + 12));
     assert_eq!((log.len(), log.head()), (2, 4), "too old to matter to anybody");
+}
+
+#[test]
+fn an_account_enabled_long_ago_stays_enabled_when_the_journal_is_replayed() {
+    let account = |value, secs| {
+        let mut record = record(1, secs);
+        record.key.kind = FactKind::Disabled;
+        record.fact.value = value;
+        record
+    };
+    let (disabled, enabled) = (account(FactValue::Set, 10), account(FactValue::Unset, 20));
+    let years_later = at(100_000_000);
+    let log = LiveLog::new(DAY);
+    log.apply([(1, vec![disabled]), (2, vec![enabled.clone()])], years_later);
+    assert_eq!(log.stretch(0, 100, 10_000).records, [enabled]);
+    log.sweep(1, years_later);
+    assert_eq!(log.len(), 0);
 }
