@@ -207,11 +207,6 @@ impl Companion {
             assert!(Instant::now() < deadline, "not ready: {}", self.directory.read("log"));
             std::thread::sleep(Duration::from_millis(10));
         }
-        // The transmitter's key set is read in the background.
-        while !self.directory.read("log").contains("keys: new set") {
-            assert!(Instant::now() < deadline, "no keys: {}", self.directory.read("log"));
-            std::thread::sleep(Duration::from_millis(10));
-        }
     }
 
     pub(crate) fn pid(&self) -> u32 {
