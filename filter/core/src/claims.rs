@@ -102,12 +102,6 @@ impl<'a> Claims<'a> {
         let Value::Object(object) = payload else {
             return Err(ClaimsError::NotAnObject { kind: payload.kind() });
         };
-        let jti = text(object, "jti")?;
-        if let Some(jti) = jti
-            && jti.len() > MAX_JTI_BYTES
-        {
-            return Err(ClaimsError::JtiTooLong { length: jti.len() });
-        }
         Ok(Self {
             iss: text(object, "iss")?.ok_or(ClaimsError::Missing { claim: "iss" })?,
             sub: text(object, "sub")?,
@@ -115,7 +109,7 @@ impl<'a> Claims<'a> {
             exp: date(object, "exp", Rounding::Down)?,
             nbf: date(object, "nbf", Rounding::Up)?,
             iat: date(object, "iat", Rounding::Down)?,
-            jti,
+            jti: jti(object)?,
             client_id: text(object, "client_id")?,
             azp: text(object, "azp")?,
             scope: scope(object)?,
@@ -174,12 +168,15 @@ impl fmt::Debug for Claims<'_> {
 }
 
 /// A claim that must be a string with something in it, if it is there.
-fn text<'a>(object: &'a Object<'a>, claim: &'static str) -> Result<Option<&'a str>, ClaimsError> {
+pub(crate) fn text<'a>(
+    object: &'a Object<'a>,
+    claim: &'static str,
+) -> Result<Option<&'a str>, ClaimsError> {
     member(object, claim, claim)
 }
 
 /// The same inside another claim; `claim` is its full name.
-fn member<'a>(
+pub(crate) fn member<'a>(
     object: &'a Object<'a>,
     name: &str,
     claim: &'static str,
@@ -195,8 +192,18 @@ fn non_empty<'a>(value: &'a Value<'a>, claim: &'static str) -> Result<&'a str, C
     }
 }
 
+/// `jti`, if it is there.
+pub(crate) fn jti<'a>(object: &'a Object<'a>) -> Result<Option<&'a str>, ClaimsError> {
+    match text(object, "jti")? {
+        Some(jti) if jti.len() > MAX_JTI_BYTES => {
+            Err(ClaimsError::JtiTooLong { length: jti.len() })
+        }
+        jti => Ok(jti),
+    }
+}
+
 /// `aud`: one string or an array of them (RFC 7519 §4.1.3).
-fn audiences<'a>(object: &'a Object<'a>) -> Result<Vec<&'a str>, ClaimsError> {
+pub(crate) fn audiences<'a>(object: &'a Object<'a>) -> Result<Vec<&'a str>, ClaimsError> {
     match object.get("aud") {
         None => Ok(Vec::new()),
         Some(Value::Array(values)) if values.is_empty() => Err(ClaimsError::Empty { claim: "aud" }),
@@ -206,7 +213,7 @@ fn audiences<'a>(object: &'a Object<'a>) -> Result<Vec<&'a str>, ClaimsError> {
 }
 
 /// `scope`: names with single spaces between them (RFC 6749 §3.3); an empty one allows nothing.
-fn scope<'a>(object: &'a Object<'a>) -> Result<Vec<&'a str>, ClaimsError> {
+pub(crate) fn scope<'a>(object: &'a Object<'a>) -> Result<Vec<&'a str>, ClaimsError> {
     let Some(value) = object.get("scope") else { return Ok(Vec::new()) };
     let Some(text) = value.as_str() else {
         let kind = value.kind();
@@ -216,7 +223,7 @@ fn scope<'a>(object: &'a Object<'a>) -> Result<Vec<&'a str>, ClaimsError> {
 }
 
 /// The chain that `act` begins, present actor first.
-fn actors<'a>(object: &'a Object<'a>) -> Result<Vec<Actor<'a>>, ClaimsError> {
+pub(crate) fn actors<'a>(object: &'a Object<'a>) -> Result<Vec<Actor<'a>>, ClaimsError> {
     let mut actors = Vec::new();
     let mut next = object.get("act");
     while let Some(value) = next {
@@ -236,7 +243,9 @@ fn actors<'a>(object: &'a Object<'a>) -> Result<Vec<Actor<'a>>, ClaimsError> {
     Ok(actors)
 }
 
-fn confirmation<'a>(object: &'a Object<'a>) -> Result<Option<Confirmation<'a>>, ClaimsError> {
+pub(crate) fn confirmation<'a>(
+    object: &'a Object<'a>,
+) -> Result<Option<Confirmation<'a>>, ClaimsError> {
     match object.get("cnf") {
         None => Ok(None),
         Some(Value::Object(cnf)) => Ok(Some(Confirmation { jkt: member(cnf, "jkt", "cnf.jkt")? })),
@@ -249,13 +258,13 @@ fn confirmation<'a>(object: &'a Object<'a>) -> Result<Option<Confirmation<'a>>, 
 /// What becomes of a fraction of a second: each time is rounded so that the token is valid for less
 /// time, never more.
 #[derive(Clone, Copy, Debug)]
-enum Rounding {
+pub(crate) enum Rounding {
     Down,
     Up,
 }
 
 /// A claim that must be a NumericDate (RFC 7519 §2), if it is there.
-fn date(
+pub(crate) fn date(
     object: &Object<'_>,
     claim: &'static str,
     rounding: Rounding,

@@ -32,7 +32,7 @@ pub const MAX_KEYS: usize = 64;
 /// forged token.
 pub const MAX_CANDIDATES: usize = 8;
 
-/// The keys of one issuer: at least one.
+/// The keys of one issuer. At least one, unless it is part of a [`crate::bundle::Bundle`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KeySet {
     keys: Vec<PublicKey>,
@@ -111,6 +111,17 @@ impl KeySet {
             return Err(KeySetError::NoUsableKey { skipped });
         }
         Ok(Self { keys, skipped })
+    }
+
+    /// A set of these keys, each once.
+    pub(crate) fn of(keys: Vec<PublicKey>) -> Self {
+        let mut distinct: Vec<PublicKey> = Vec::with_capacity(keys.len());
+        for key in keys {
+            if !distinct.contains(&key) {
+                distinct.push(key);
+            }
+        }
+        Self { keys: distinct, skipped: Vec::new() }
     }
 
     /// The keys that may check a signature by `algorithm`: with `kid` those of that name, else

@@ -39,6 +39,9 @@ const STANDARD_MEMBERS: [&str; 18] = [
     "zip", "epk", "apu", "apv", "iv", "tag",
 ];
 
+/// The members that a header needs at most (JWT-SVID §2).
+const PLAIN_MEMBERS: [&str; 3] = ["alg", "kid", "typ"];
+
 /// Why a token is no JWS that can be checked.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum JwsError {
@@ -152,6 +155,7 @@ pub struct Jws<'a> {
     algorithm: Algorithm,
     kid: Option<Box<str>>,
     typ: Option<Box<str>>,
+    is_plain: bool,
     signing_input: &'a [u8],
     payload: Vec<u8>,
     signature: Vec<u8>,
@@ -177,6 +181,7 @@ impl<'a> Jws<'a> {
             algorithm: algorithm(&header)?,
             kid: kid(&header)?.map(Box::from),
             typ: text(&header, "typ")?.map(Box::from),
+            is_plain: header.iter().all(|(name, _)| PLAIN_MEMBERS.contains(&name)),
             signing_input,
             payload: decode(Part::Payload, payload)?,
             signature: decode(Part::Signature, signature)?,
@@ -200,6 +205,12 @@ impl<'a> Jws<'a> {
     #[must_use]
     pub fn typ(&self) -> Option<&str> {
         self.typ.as_deref()
+    }
+
+    /// Whether the header has no members but `alg`, `kid` and `typ`: SPIFFE allows no others.
+    #[must_use]
+    pub const fn has_plain_header(&self) -> bool {
+        self.is_plain
     }
 
     /// What the signature is over: the first two parts as they were received.

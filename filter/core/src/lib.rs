@@ -25,6 +25,14 @@
 //! them into shared data ([`table`], [`shared`]), where all workers find them at their next
 //! request. The same worker fetches key sets ([`keys`]).
 //!
+//! # Kinds of tokens and of keys
+//!
+//! Beside access tokens there are transaction tokens ([`txn_token`]), workload identities
+//! ([`spiffe`]) and lists of token statuses ([`status_list`]); [`lifetime`] holds what they share.
+//! Keys come from a key set, from the bundle of a trust domain ([`bundle`]), or from where an
+//! issuer's metadata say ([`discovery`]). [`resource_metadata`] tells clients where to get a token,
+//! [`mcp`] reads what the Model Context Protocol puts into headers.
+//!
 //! # How to read the code
 //!
 //! - **Time is an argument** named `now`, and so is randomness. Functions say what to do; they
@@ -42,29 +50,39 @@
 
 pub mod authority;
 pub mod base64url;
+pub mod bundle;
 pub mod cache;
 pub mod claims;
 pub mod config;
 pub mod credential;
 pub mod crypto;
+pub mod delegation;
+pub mod discovery;
 pub mod event;
 pub mod feed;
 pub mod gate;
+pub mod https_url;
 pub mod identity;
 pub mod json;
 pub mod jwk;
 pub mod jws;
 pub mod keys;
+pub mod lifetime;
 pub mod mapping;
+pub mod mcp;
 pub mod metrics;
 pub mod record;
 pub mod replica;
 pub mod request;
+pub mod resource_metadata;
 pub mod route;
 pub mod set;
 pub mod shared;
+pub mod spiffe;
 pub mod staleness;
+pub mod status_list;
 pub mod subject;
 pub mod table;
 pub mod time;
+pub mod txn_token;
 pub mod verdict;

@@ -102,13 +102,18 @@ impl PublicKey {
 
     /// Reads one key of a set.
     pub(super) fn from_json(key: &Value<'_>) -> Result<Self, KeyError> {
+        Self::from_json_for(key, "sig")
+    }
+
+    /// Reads one key of a set in which `use` says `purpose`, if it says anything.
+    pub(crate) fn from_json_for(key: &Value<'_>, purpose: &str) -> Result<Self, KeyError> {
         let Value::Object(key) = key else {
             return Err(KeyError::NotAnObject { kind: key.kind() });
         };
         if let Some(member) = PRIVATE_MEMBERS.into_iter().find(|member| key.contains(member)) {
             return Err(KeyError::Private { member });
         }
-        refuse_other_uses(key)?;
+        refuse_other_uses(key, purpose)?;
         let kid = optional(key, "kid")?;
         if kid.is_some_and(|kid| kid.len() > MAX_KID_BYTES) {
             return Err(KeyError::Member { member: "kid" });
@@ -175,8 +180,8 @@ impl fmt::Debug for PublicKey {
 }
 
 /// `use` and `key_ops` (RFC 7517 §4.2, §4.3), where they are present.
-fn refuse_other_uses(key: &Object<'_>) -> Result<(), KeyError> {
-    if key.get("use").is_some_and(|value| value.as_str() != Some("sig")) {
+fn refuse_other_uses(key: &Object<'_>, purpose: &str) -> Result<(), KeyError> {
+    if key.get("use").is_some_and(|value| value.as_str() != Some(purpose)) {
         return Err(KeyError::NotForSignatures { member: "use" });
     }
     let verifies = |operations: &Value<'_>| {
