@@ -4,14 +4,17 @@ use rescind_core::shared::{LocalSharedData, Shared, SharedData, SharedDataError}
 
 use crate::host::{self, Status};
 
-/// Never set: to see what the host answers.
+/// Holds nothing: to see what the host answers.
 const PROBE_KEY: &str = "rescind.probe";
 
 /// Where the state table is.
 #[derive(Debug)]
 pub(crate) enum Store {
     /// One for all workers.
-    Host,
+    Host {
+        /// Whether the host gives every value that is set a number of its own. Envoy does; Kong refuses the try.
+        has_pulses: bool,
+    },
     /// One for each worker: APISIX has no shared data.
     Worker(LocalSharedData),
 }
@@ -21,7 +24,7 @@ impl Store {
     pub(crate) fn probe() -> Self {
         match host::shared_data(PROBE_KEY) {
             Err(Status::UNIMPLEMENTED) => Self::Worker(LocalSharedData::default()),
-            _ => Self::Host,
+            _ => Self::Host { has_pulses: renumbers_equal_values().is_ok_and(|does| does) },
         }
     }
 }
@@ -30,7 +33,7 @@ impl SharedData for Store {
     fn get(&self, key: &str) -> Result<Option<Shared>, SharedDataError> {
         match self {
             Self::Worker(store) => store.get(key),
-            Self::Host => match host::shared_data(key) {
+            Self::Host { .. } => match host::shared_data(key) {
                 Ok((value, cas)) => Ok(Some(Shared { value, cas })),
                 Err(Status::NOT_FOUND) => Ok(None),
                 Err(status) => Err(error(status)),
@@ -41,9 +44,36 @@ impl SharedData for Store {
     fn set(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), SharedDataError> {
         match self {
             Self::Worker(store) => store.set(key, value, cas),
-            Self::Host => host::set_shared_data(key, value, cas.unwrap_or(0)).map_err(error),
+            Self::Host { .. } => host::set_shared_data(key, value, cas.unwrap_or(0)).map_err(error),
         }
     }
+
+    fn pulse(&self, key: &str) -> Option<u32> {
+        match self {
+            Self::Worker(store) => store.pulse(key),
+            Self::Host { has_pulses: false } => None,
+            // An empty value is not copied into the VM, which is most of what a read costs.
+            Self::Host { has_pulses: true } => host::shared_data(key).ok().map(|(_, cas)| cas),
+        }
+    }
+
+    fn beat(&self, key: &str) {
+        if !matches!(self, Self::Host { has_pulses: false }) {
+            // Readers do not rely on it: see `rescind_core::table`.
+            let _ = self.set(key, &[], None);
+        }
+    }
+}
+
+/// Whether a value that is set again, unconditionally and unchanged, has another number afterwards.
+fn renumbers_equal_values() -> Result<bool, Status> {
+    let mut numbers = [0; 2];
+    for number in &mut numbers {
+        host::set_shared_data(PROBE_KEY, &[], 0)?;
+        *number = host::shared_data(PROBE_KEY)?.1;
+    }
+    let [first, second] = numbers;
+    Ok(first != second && first != 0 && second != 0)
 }
 
 const fn error(status: Status) -> SharedDataError {

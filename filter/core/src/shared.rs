@@ -35,6 +35,15 @@ pub trait SharedData {
 
     /// Replaces the value of `key`. With `cas`, only if it still is the one that was read.
     fn set(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), SharedDataError>;
+
+    /// A number that every [`SharedData::beat`] of `key` changes; `None` where the host has no such numbers, or fails.
+    /// Two of them that are equal are of the same beat, unless 2^32 values were set in between.
+    fn pulse(&self, _key: &str) -> Option<u32> {
+        None
+    }
+
+    /// Changes the pulse of `key`, where there are pulses. `key` is used for nothing else.
+    fn beat(&self, _key: &str) {}
 }
 
 /// Shared data in this process's own memory: for hosts without shared data, and for tests.
@@ -60,6 +69,15 @@ impl SharedData for LocalSharedData {
         *counter = counter.wrapping_add(1).max(1);
         entries.insert(key.to_owned(), Shared { value: value.to_vec(), cas: *counter });
         Ok(())
+    }
+
+    fn pulse(&self, key: &str) -> Option<u32> {
+        self.state.borrow().1.get(key).map(|shared| shared.cas)
+    }
+
+    fn beat(&self, key: &str) {
+        // Without a number nothing can be in the way.
+        let _ = self.set(key, &[], None);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a worker knows of the table: the last head it verified, and what it may conclude from it.
 //!
-//! A request costs one read of the head, compared with the last one by its bytes. A page that does not answer (absent,
+//! A request costs one look at the head's pulse, which changes whenever the head is replaced; the head itself is read when
+//! it did, and now and then, and compared with the last one by its bytes. A page that does not answer (absent,
 //! damaged, another generation, older than announced, a hole) makes the look-up fail, and asks the leader for repair.
 //! Nothing is ever taken for empty because it could not be read.
 
@@ -20,6 +21,10 @@ const MAX_TRIES: u32 = 4;
 /// How often one worker asks for a repair: the leader reads one request per tick.
 const REPAIR_INTERVAL: Duration = Duration::from_millis(200);
 
+/// How long the pulse alone is believed. A leader that dies between the head and its pulse, or a neighbour that replaces
+/// the head, is noticed after that.
+const HEAD_INTERVAL: Duration = Duration::from_millis(100);
+
 /// One worker's view of the table. One per VM.
 #[derive(Debug)]
 pub struct TableReader {
@@ -28,6 +33,8 @@ pub struct TableReader {
     verified: Option<(Vec<u8>, Head)>,
     /// Whether `verified` is what shared data holds, as far as the last refresh saw.
     trusted: bool,
+    /// The head's pulse before it was last read, and when that was.
+    read: (Option<u32>, UnixTime),
     /// For each page the epoch of its latest known change: it must not be older, and state from before is not valid.
     changed: Vec<u64>,
     /// Every change after this epoch is in `changed`.
@@ -86,6 +93,7 @@ impl TableReader {
             names: Names::new(scope, checksum_key),
             verified: None,
             trusted: false,
+            read: (None, UnixTime::EPOCH),
             changed: Vec::new(),
             complete_since: 0,
             now: UnixTime::EPOCH,
@@ -93,10 +101,18 @@ impl TableReader {
         }
     }
 
-    /// Reads the head. To be called once for each request, before anything else is asked.
+    /// Reads the head if it may be another than last time. To be called once for each request, before anything else is
+    /// asked.
     pub fn refresh(&mut self, shared: &dyn SharedData, now: UnixTime) -> TableStatus {
         self.now = now;
-        self.trusted = self.read_head(shared);
+        // Before the head: one that is replaced in between is read now and once more.
+        let pulse = shared.pulse(&self.names.pulse);
+        let (last_pulse, last_read) = self.read;
+        let is_recent = last_read <= now && now.since(last_read) < HEAD_INTERVAL;
+        if !(self.trusted && is_recent && pulse.is_some() && pulse == last_pulse) {
+            self.trusted = self.read_head(shared);
+            self.read = (pulse, now);
+        }
         match &self.verified {
             Some((_, head)) if self.trusted && head.whole_since != 0 => TableStatus::Synced {
                 fresh_at: head.fresh_at,

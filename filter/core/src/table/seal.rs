@@ -43,6 +43,7 @@ pub(crate) struct Names {
     prefix: String,
     key: [u8; 16],
     pub(super) head: String,
+    pub(super) pulse: String,
     pub(crate) lease: String,
     pub(super) repair: String,
 }
@@ -53,6 +54,7 @@ impl Names {
         Self {
             key,
             head: format!("{prefix}head"),
+            pulse: format!("{prefix}pulse"),
             lease: format!("{prefix}lease"),
             repair: format!("{prefix}repair"),
             prefix,

@@ -242,6 +242,7 @@ impl Writer {
     fn write_head(&mut self, shared: &dyn SharedData, cas: Option<u32>) -> Result<(), WriteError> {
         let value = self.names.seal(&self.names.head, self.head.encode());
         shared.set(&self.names.head, &value, cas)?;
+        shared.beat(&self.names.pulse);
         let head = self.head.clone();
         self.note_changes(&head);
         self.known = Some(head);
