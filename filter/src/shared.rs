@@ -82,3 +82,35 @@ const fn error(status: Status) -> SharedDataError {
         Status(status) => SharedDataError::Unavailable { status },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake;
+
+    #[test]
+    fn a_host_that_numbers_every_value_has_pulses_and_each_beat_changes_one() {
+        fake::reset();
+        let store = Store::probe();
+        assert!(matches!(store, Store::Host { has_pulses: true }));
+        assert_eq!(store.pulse("a"), None, "before the first beat");
+        store.beat("a");
+        let first = store.pulse("a");
+        assert!(first.is_some());
+        assert_eq!(store.pulse("a"), first);
+        store.beat("a");
+        assert_ne!(store.pulse("a"), first);
+    }
+
+    #[test]
+    fn a_host_that_refuses_to_replace_a_value_unseen_has_none() {
+        fake::reset();
+        fake::with(|host| host.status = Some(Status::CAS_MISMATCH.0));
+        let store = Store::probe();
+        assert!(matches!(store, Store::Host { has_pulses: false }));
+        fake::with(|host| host.status = None);
+        store.beat("a");
+        assert_eq!(store.pulse("a"), None);
+        assert!(fake::with(|host| host.shared.is_empty()), "a beat writes nothing");
+    }
+}

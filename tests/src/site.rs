@@ -186,6 +186,7 @@ fn filter(plan: &Plan, issuer: &Issuer, companion: &Companion) -> Value {
             { "path_prefix": "/public", "access": "public" },
             { "path_prefix": "/admin", "scopes": ["admin"] },
         ],
+        "identity": { "filter_state": true },
         "revocation": {
             "cluster": "rescind",
             "authority": "rescind.example.com",

@@ -16,6 +16,9 @@
 //! - Every value carries a keyed checksum over its name and its bytes: neighbours that share the namespace cannot
 //!   write facts, and a torn or misplaced value is not a value. A page that is absent, damaged, of another
 //!   generation or older than what was announced is *unavailable*, never empty: its tokens are refused.
+//! - Requests look at the head's *pulse*, an empty value that the leader sets after each head; the head itself is read
+//!   when its pulse changed, and ten times a second. A leader that dies between the two delays its head by a tenth of a
+//!   second; a host without pulses has the head read at each request.
 //! - A lost page is replaced by a *hole*. It collects records, but answers only after a pass over the whole log that
 //!   began after it was made.
 //!

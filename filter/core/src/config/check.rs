@@ -321,7 +321,7 @@ impl Check {
             scope: header("scope", scope),
             actor: header("actor", actor),
         };
-        Some(IdentityOutput { headers, filter_state: raw.filter_state.unwrap_or(true) })
+        Some(IdentityOutput { headers, filter_state: raw.filter_state.unwrap_or(false) })
     }
 
     /// The name in lower case, if a service can take it for nothing else.

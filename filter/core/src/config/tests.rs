@@ -64,7 +64,7 @@ fn most() -> Value {
     config["revocation"]["wait_secs"] = json!(20);
     config["identity"] = json!({
         "headers": {"subject": "X-Sub", "issuer": "x-iss", "client_id": "x-client", "scope": "x-scope", "actor": "x-actor"},
-        "filter_state": false,
+        "filter_state": true,
     });
     config["challenge"] =
         json!({"realm": "api", "resource_metadata": "https://api.example.com/.well-known/x"});
@@ -108,7 +108,7 @@ fn the_shortest_configuration_has_these_defaults() {
     assert_eq!(config.revocation.on_stale, OnStale::Deny);
     assert_eq!(config.revocation.wait, Duration::from_secs(20));
     assert_eq!(config.identity.headers.spellings().len(), 20);
-    assert!(config.identity.filter_state);
+    assert!(!config.identity.filter_state);
     assert_eq!(config.challenge, Challenge::default());
     let limits =
         Limits { max_token_bytes: 8192, token_cache_entries: 10_000, token_cache_bytes: 16 << 20 };

@@ -6,6 +6,7 @@ use super::page::{Header, Page, index_of};
 use super::*;
 use crate::feed::{LogId, MAX_EVENT_SECS};
 use crate::record::{Fact, RecordKey};
+use crate::shared::{LocalSharedData, Shared, SharedData, SharedDataError};
 
 const KEY: [u8; 16] = [9; 16];
 
@@ -226,4 +227,71 @@ mod properties {
             prop_assert_eq!(merged(&records), merged(&shuffled));
         }
     }
+}
+
+/// Shared data that counts reads of the head, on a host with or without pulses.
+struct Counted {
+    inner: LocalSharedData,
+    has_pulses: bool,
+    heads: std::cell::Cell<u32>,
+}
+
+impl SharedData for Counted {
+    fn get(&self, key: &str) -> Result<Option<Shared>, SharedDataError> {
+        if key.ends_with("head") {
+            self.heads.set(self.heads.get() + 1);
+        }
+        self.inner.get(key)
+    }
+
+    fn set(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), SharedDataError> {
+        self.inner.set(key, value, cas)
+    }
+
+    fn pulse(&self, key: &str) -> Option<u32> {
+        self.has_pulses.then(|| self.inner.pulse(key)).flatten()
+    }
+
+    fn beat(&self, key: &str) {
+        self.inner.beat(key);
+    }
+}
+
+/// How often the head is read if a synchronized table is looked at now, `millis` later, and then once more after the
+/// leader or, without a beat, somebody else wrote a new head.
+fn head_reads(has_pulses: bool, millis: u64, with_beat: bool) -> (u32, TableStatus) {
+    let shared =
+        Counted { inner: LocalSharedData::default(), has_pulses, heads: std::cell::Cell::new(0) };
+    let mut writer = Writer::new(Names::new("t", KEY));
+    writer.load(&shared, at(1), 0).unwrap();
+    writer.head.whole_since = 1;
+    writer.commit(&shared).unwrap();
+    let mut reader = TableReader::new("t", KEY);
+    reader.refresh(&shared, at(10));
+    if with_beat {
+        writer.load(&shared, at(10), 0).unwrap();
+        writer.head.fresh_at = at(9);
+        writer.commit(&shared).unwrap();
+    } else {
+        shared.set("rescind.t.head", b"somebody else's", None).unwrap();
+    }
+    shared.heads.set(0);
+    let status = reader.refresh(&shared, at(10).plus(Duration::from_millis(millis)));
+    (shared.heads.get(), status)
+}
+
+#[test]
+fn a_new_head_is_read_at_once_and_an_old_one_only_now_and_then() {
+    let fresh_at = |status| match status {
+        TableStatus::Synced { fresh_at, .. } => Some(fresh_at),
+        TableStatus::NeverSynchronized => None,
+    };
+    for has_pulses in [true, false] {
+        let (reads, status) = head_reads(has_pulses, 0, true);
+        assert_eq!((reads, fresh_at(status)), (1, Some(at(9))), "{has_pulses}");
+    }
+    // A head that changed without a beat: seen after the interval, or at once where there are no pulses.
+    assert_eq!(head_reads(true, 99, false).0, 0);
+    assert_eq!(head_reads(true, 100, false), (1, TableStatus::NeverSynchronized));
+    assert_eq!(head_reads(false, 0, false), (1, TableStatus::NeverSynchronized));
 }

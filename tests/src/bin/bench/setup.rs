@@ -134,11 +134,14 @@ fn plans<'a>(rs: &Key, es: &Key, jwks: &Value, authz_port: u16, tables: &[Table]
         let vm_id = format!("{}-{cache}", table.name);
         vec![envoy::rescind(&vm_id, &wasm.to_string_lossy(), &table.filter(jwks, cache))]
     };
-    let silent = {
+    let telling = |vm_id: &str, headers: Value| {
         let mut filter = tables[0].filter(jwks, LARGE_CACHE);
-        filter["identity"] = json!({ "headers": {}, "filter_state": false });
-        vec![envoy::rescind("silent", &wasm.to_string_lossy(), &filter)]
+        filter["identity"] = json!({ "headers": headers });
+        vec![envoy::rescind(vm_id, &wasm.to_string_lossy(), &filter)]
     };
+    // What `jwt_authn` is told to do here.
+    let subject = telling("subject", json!({ "subject": "x-rescind-subject" }));
+    let silent = telling("silent", json!({}));
     vec![
         ("bare", vec![], one(&es256)),
         ("jwt_authn RS256", jwt_authn(false), rs256.clone()),
@@ -147,7 +150,8 @@ fn plans<'a>(rs: &Key, es: &Key, jwks: &Value, authz_port: u16, tables: &[Table]
         ("jwt_authn ES256, its cache", jwt_authn(true), one(&es256)),
         ("ext_authz (HTTP)", vec![envoy::ext_authz(authz_port)], one(&es256)),
         ("rescind, token seen before", rescind(0, LARGE_CACHE), one(&rs256)),
-        ("rescind, token seen before, no identity output", silent, one(&rs256)),
+        ("rescind, token seen before, one header", subject, one(&rs256)),
+        ("rescind, token seen before, no header", silent, one(&rs256)),
         ("rescind, token seen before, 10 k records", rescind(1, LARGE_CACHE), one(&rs256)),
         ("rescind, token seen before, 1 M records", rescind(2, LARGE_CACHE), one(&rs256)),
         ("rescind, token seen before, 100 signals/s", rescind(0, LARGE_CACHE), one(&rs256)),
