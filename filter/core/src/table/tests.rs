@@ -239,7 +239,7 @@ struct Counted {
 impl SharedData for Counted {
     fn get(&self, key: &str) -> Result<Option<Shared>, SharedDataError> {
         if key.ends_with("head") {
-            self.heads.set(self.heads.get() + 1);
+            self.heads.set(self.heads.get().saturating_add(1));
         }
         self.inner.get(key)
     }
