@@ -270,12 +270,18 @@ impl Follower {
     }
 
     fn tell_keys(notice: &KeysNotice, counters: &mut Counters) {
-        let (id, level) = match notice.is_failure() {
-            true => (Id::KeysFailed, Level::Warn),
-            false => (Id::KeysFetched, Level::Info),
+        let level = match notice {
+            KeysNotice::Failed { .. } => {
+                counters.add(Id::KeysFailed, 1);
+                Level::Warn
+            }
+            KeysNotice::Fetched { .. } => {
+                counters.add(Id::KeysFetched, 1);
+                Level::Info
+            }
+            KeysNotice::Located { .. } => Level::Info,
         };
-        counters.add(id, 1);
-        if notice.is_failure() || notice.changes_keys() {
+        if notice.is_news() {
             log::line(level, notice);
         }
     }

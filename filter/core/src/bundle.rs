@@ -20,8 +20,7 @@ use crate::jwk::{KeyError, KeySet, MAX_KEY_SET_BYTES, MAX_KEYS, PublicKey, Skipp
 #[cfg(test)]
 mod tests;
 
-/// How often a bundle is fetched that does not say (SPIFFE Trust Domain and Bundle §4.1.2
-/// recommends five minutes).
+/// How often a bundle is fetched that does not say (SPIFFE Federation §4.1).
 pub const DEFAULT_REFRESH: Duration = Duration::from_secs(300);
 
 /// A shorter hint is not followed: a mistake there must not become load.
@@ -118,6 +117,11 @@ impl Bundle {
     #[must_use]
     pub const fn wit_svid_keys(&self) -> &KeySet {
         &self.wit_svid
+    }
+
+    /// The keys for JWT-SVIDs, and those for workload identity tokens.
+    pub(crate) fn into_key_sets(self) -> (KeySet, Option<KeySet>) {
+        (self.jwt_svid, Some(self.wit_svid))
     }
 
     /// Whether no token of the trust domain is valid any more.

@@ -12,6 +12,7 @@
 
 use std::time::Duration;
 
+use crate::bundle::Bundle;
 use crate::feed::FeedKey;
 use crate::identity::IdentityHeaders;
 use crate::jwk::KeySet;
@@ -98,9 +99,26 @@ pub enum KeySource {
     Inline(KeySet),
     /// From a URL, through the gateway.
     Fetched(JwksUrl),
+    /// The bundle of a SPIFFE trust domain, from the configuration.
+    InlineBundle(Bundle),
+    /// The bundle of a SPIFFE trust domain, from a URL.
+    Bundle(JwksUrl),
+    /// From where the issuer's metadata say (RFC 8414).
+    Discovered(Discovery),
 }
 
-/// A key set's address.
+/// Where an issuer's metadata are, and where its keys may be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Discovery {
+    /// The address of the metadata.
+    pub metadata: JwksUrl,
+    /// The gateway's name for the server with the keys.
+    pub jwks_cluster: String,
+    /// The only host and port that `jwks_uri` may have.
+    pub jwks_authority: String,
+}
+
+/// The address of a key set, a bundle or metadata.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct JwksUrl {
     /// The gateway's name for the server.
@@ -109,7 +127,7 @@ pub struct JwksUrl {
     pub authority: String,
     /// The URL's path and query.
     pub path: String,
-    /// How long a fetched set is good before it is fetched again.
+    /// How long what was fetched is good before it is fetched again.
     pub refresh: Duration,
 }
 

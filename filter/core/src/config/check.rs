@@ -7,21 +7,20 @@ use std::time::Duration;
 
 use super::problems::Problems;
 use super::raw::{
-    RawChallenge, RawConfig, RawHeaders, RawIdentity, RawKeys, RawLimits, RawRevocation,
-    RawSubjectClaims,
+    RawChallenge, RawConfig, RawHeaders, RawIdentity, RawLimits, RawRevocation, RawSubjectClaims,
 };
 use super::schema::{self, join};
 use super::{
-    Challenge, Config, ConfigErrors, IdentityOutput, JwksUrl, KeySource, Limits, MAX_CONFIG_BYTES,
-    OnStale, Revocation, SubjectClaims,
+    Challenge, Config, ConfigErrors, IdentityOutput, Limits, MAX_CONFIG_BYTES, OnStale, Revocation,
+    SubjectClaims,
 };
 use crate::base64url;
 use crate::feed::FeedKey;
 use crate::identity::{IdentityHeaders, MAX_HYPHENS};
-use crate::jwk::KeySet;
 use crate::{json, jws};
 
 mod issuers;
+mod keys;
 mod routes;
 
 /// A companion further away than this is not followed but guessed at.
@@ -94,79 +93,6 @@ impl Check {
             challenge: challenge?,
             limits: limits?,
         })
-    }
-
-    fn keys(&mut self, raw: Option<RawKeys>, path: &str) -> Option<KeySource> {
-        let Some(raw) = raw else {
-            return self.missing(path, "set `inline`, or `url` and `cluster`");
-        };
-        match raw {
-            RawKeys { inline: Some(_), url: Some(_), .. } => {
-                self.add(path, "has both `inline` and `url`", "remove one of them");
-                None
-            }
-            RawKeys { inline: Some(set), url: None, cluster, refresh_secs } => {
-                for (name, is_set) in
-                    [("cluster", cluster.is_some()), ("refresh_secs", refresh_secs.is_some())]
-                {
-                    if is_set {
-                        self.add(&join(path, name), "belongs to `url`", "remove it");
-                    }
-                }
-                let path = join(path, "inline");
-                match KeySet::parse(set.to_string().as_bytes()) {
-                    Ok(set) => Some(KeySource::Inline(set)),
-                    Err(error) => {
-                        self.wrong(&path, error.to_string(), "set it to a JWK Set (RFC 7517)")
-                    }
-                }
-            }
-            RawKeys { inline: None, url: Some(url), cluster, refresh_secs } => {
-                let cluster = self.cluster(cluster, &join(path, "cluster"));
-                let refresh = self.seconds(
-                    refresh_secs.unwrap_or(300),
-                    &join(path, "refresh_secs"),
-                    10,
-                    86_400,
-                );
-                let (authority, target) = self.jwks_url(&url, &join(path, "url"))?;
-                Some(KeySource::Fetched(JwksUrl {
-                    cluster: cluster?,
-                    authority,
-                    path: target,
-                    refresh: refresh?,
-                }))
-            }
-            RawKeys { inline: None, url: None, .. } => self.wrong(
-                path,
-                "has neither `inline` nor `url`",
-                "set `inline`, or `url` and `cluster`",
-            ),
-        }
-    }
-
-    /// Host with port, and path with query.
-    fn jwks_url(&mut self, url: &str, path: &str) -> Option<(String, String)> {
-        let parts = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-        let Some(rest) = parts.filter(|_| url.bytes().all(|byte| byte.is_ascii_graphic())) else {
-            return self.wrong(
-                path,
-                "is not an http or https URL",
-                "write it as `https://host/path`",
-            );
-        };
-        let (authority, target) = match rest.find('/').and_then(|at| rest.split_at_checked(at)) {
-            Some(parts) => parts,
-            None => (rest, "/"),
-        };
-        if authority.is_empty() || authority.contains(['@', '?', '#']) || target.contains('#') {
-            return self.wrong(
-                path,
-                "has no plain host, or a fragment",
-                "write it as `https://host/path`, without user and fragment",
-            );
-        }
-        Some((authority.to_owned(), target.to_owned()))
     }
 
     fn subject_claims(&mut self, raw: RawSubjectClaims, path: &str) -> Option<SubjectClaims> {

@@ -38,6 +38,11 @@ pub(super) struct RawKeys {
     pub(super) url: Option<String>,
     pub(super) cluster: Option<String>,
     pub(super) refresh_secs: Option<u64>,
+    pub(super) inline_bundle: Option<Value>,
+    pub(super) bundle_url: Option<String>,
+    pub(super) discovery: Option<String>,
+    pub(super) jwks_authority: Option<String>,
+    pub(super) jwks_cluster: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

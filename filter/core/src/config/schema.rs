@@ -80,7 +80,7 @@ const ISSUER: &[Field] = &[
         "keys",
         Kind::Object(KEYS),
         REQUIRED,
-        "Where its keys come from: `inline`, or `url` with `cluster`.",
+        "Where its keys come from: `inline`, `url`, `inline_bundle`, `bundle_url` or `discovery`; all that are fetched with `cluster`.",
     ),
     field(
         "leeway_secs",
@@ -111,13 +111,38 @@ const ISSUER: &[Field] = &[
 const KEYS: &[Field] = &[
     field("inline", Kind::Json, NONE, "A JWK Set (RFC 7517)."),
     field("url", Kind::Text, NONE, "Where to fetch a JWK Set."),
-    field("cluster", Kind::Text, NONE, "The gateway's cluster (Envoy) or upstream for `url`."),
+    field(
+        "cluster",
+        Kind::Text,
+        NONE,
+        "The gateway's cluster (Envoy) or upstream for `url`, `bundle_url` or `discovery`.",
+    ),
     field(
         "refresh_secs",
         Kind::Number,
         "300",
-        "How often it is fetched; from 10 on. An unknown `kid` fetches it sooner.",
+        "How often it is fetched; from 10 on. An unknown `kid` fetches it sooner. A bundle's own `spiffe_refresh_hint` goes before, from 10 to 3600.",
     ),
+    field(
+        "inline_bundle",
+        Kind::Json,
+        NONE,
+        "The bundle of a SPIFFE trust domain. Without usable keys it revokes the whole domain.",
+    ),
+    field("bundle_url", Kind::Text, NONE, "Where to fetch the bundle of a SPIFFE trust domain."),
+    field(
+        "discovery",
+        Kind::Text,
+        NONE,
+        "Finds the JWK Set through the issuer's metadata: `oauth-authorization-server` (RFC 8414) or `openid-configuration`.",
+    ),
+    field(
+        "jwks_authority",
+        Kind::Text,
+        "the issuer's host",
+        "The only host (with port) that the metadata's `jwks_uri` may have.",
+    ),
+    field("jwks_cluster", Kind::Text, "`cluster`", "The cluster or upstream for that host."),
 ];
 
 const SUBJECT_CLAIMS: &[Field] = &[

@@ -9,6 +9,8 @@ use super::*;
 use crate::request::{Field, RequestView};
 use crate::route::Access;
 
+mod keys;
+
 /// A P-256 key from RFC 7517 appendix A.1.
 fn key_set() -> Value {
     json!({"keys": [{
@@ -54,6 +56,18 @@ fn most() -> Value {
         "issuer": "https://other.example.com", "audiences": ["a", "b"], "algorithms": ["EdDSA"],
         "keys": {"url": "https://other.example.com:8443/jwks?v=1", "cluster": "other", "refresh_secs": 60},
     }));
+    let sources = [
+        json!({"bundle_url": "https://spiffe.example.com/bundle", "cluster": "spire"}),
+        json!({"inline_bundle": {"keys": []}}),
+        json!({"discovery": "openid-configuration", "cluster": "idp",
+            "jwks_authority": "keys.example.com", "jwks_cluster": "keys"}),
+    ];
+    for (place, keys) in sources.into_iter().enumerate() {
+        config["issuers"].as_array_mut().unwrap().push(json!({
+            "issuer": format!("https://source{place}.example.com"), "audiences": ["a"],
+            "algorithms": ["ES256"], "keys": keys,
+        }));
+    }
     config["routes"] = json!([
         {"path_prefix": "/public", "access": "public", "methods": ["GET"], "hosts": ["*.example.com"]},
         {"path": "/admin", "access": "token", "scopes": ["admin", "write"]},
@@ -118,7 +132,7 @@ fn the_shortest_configuration_has_these_defaults() {
 #[test]
 fn every_name_means_what_the_reference_says() {
     let config = parse(&most()).unwrap();
-    let [first, second] = config.issuers.as_slice() else { panic!("{config:?}") };
+    let [first, second, ..] = config.issuers.as_slice() else { panic!("{config:?}") };
     assert_eq!(first.types, TokenType::ALL);
     assert_eq!(first.leeway, Duration::ZERO);
     assert_eq!(first.max_token_lifetime, Duration::from_secs(900));
@@ -311,7 +325,7 @@ fn issuers_are_refused_for_these_reasons() {
         (
             "/issuers/0/keys",
             json!({}),
-            "`issuers[0].keys`: has neither `inline` nor `url`; set `inline`, or `url` and `cluster`",
+            "`issuers[0].keys`: does not say where keys come from; set `inline`, or `url` and `cluster`",
         ),
         (
             "/issuers/0/keys",
@@ -608,6 +622,11 @@ fn the_reference_and_the_types_have_the_same_names() {
             "/issuers/0/keys/url" => "/issuers/1/keys/url",
             "/issuers/0/keys/cluster" => "/issuers/1/keys/cluster",
             "/issuers/0/keys/refresh_secs" => "/issuers/1/keys/refresh_secs",
+            "/issuers/0/keys/bundle_url" => "/issuers/2/keys/bundle_url",
+            "/issuers/0/keys/inline_bundle" => "/issuers/3/keys/inline_bundle",
+            "/issuers/0/keys/discovery" => "/issuers/4/keys/discovery",
+            "/issuers/0/keys/jwks_authority" => "/issuers/4/keys/jwks_authority",
+            "/issuers/0/keys/jwks_cluster" => "/issuers/4/keys/jwks_cluster",
             "/routes/0/path" => "/routes/1/path",
             "/routes/0/scopes" => "/routes/1/scopes",
             _ => return false,
@@ -649,7 +668,7 @@ fn objects(
 fn the_reference_has_a_row_for_every_name_and_no_secret() {
     let reference = reference();
     for row in [
-        "| `issuers[].keys.refresh_secs` | number | 300 | How often it is fetched; from 10 on. An unknown `kid` fetches it sooner. |",
+        "| `issuers[].keys.refresh_secs` | number | 300 | How often it is fetched; from 10 on. An unknown `kid` fetches it sooner. A bundle's own `spiffe_refresh_hint` goes before, from 10 to 3600. |",
         "| `revocation.on_stale` | text | `deny` | After that: `deny` answers 503; `allow` goes on with the last known state. |",
         "| `routes[].path_prefix` | text |  | This path and all below it. Without `path` and `path_prefix`, all paths. |",
     ] {

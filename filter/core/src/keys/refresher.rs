@@ -8,9 +8,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Source, StoredSet, WISH_INTERVAL};
+use super::{Keys, KeysError, Kind, METADATA_AGE, Source, StoredSet, WISH_INTERVAL};
+use crate::bundle::{Bundle, BundleError};
 use crate::config::Config;
-use crate::jwk::{KeySet, KeySetError};
+use crate::discovery::{self, DiscoveryError, Location};
+use crate::jwk::KeySetError;
 use crate::shared::{SharedData, SharedDataError};
 use crate::time::UnixTime;
 
@@ -45,6 +47,20 @@ struct Entry {
     /// While a fetch is under way: when it counts as lost.
     lost_at: Option<UnixTime>,
     failures: u32,
+    /// What the fetch under way, or the last one, is for.
+    asked: Asked,
+    /// Where the metadata say that the keys are, and when they said so.
+    located: Option<(Location, UnixTime)>,
+    /// How long what was fetched is good: a bundle may say so itself.
+    refresh: Duration,
+    /// Whether a bundle is stored: failures are then no reason to hurry.
+    has_bundle: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Asked {
+    Keys,
+    Metadata,
 }
 
 /// A request for the shell to send: `GET`, with `accept: application/json`.
@@ -62,6 +78,15 @@ pub struct Fetch {
     pub timeout: Duration,
 }
 
+impl From<KeysError> for FetchError {
+    fn from(error: KeysError) -> Self {
+        match error {
+            KeysError::Set(error) => Self::KeySet(error),
+            KeysError::Bundle(error) => Self::Bundle(error),
+        }
+    }
+}
+
 /// Why a fetch brought no keys.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum FetchError {
@@ -77,6 +102,20 @@ pub enum FetchError {
     /// An answer that is no usable key set.
     #[error("{0}")]
     KeySet(#[from] KeySetError),
+    /// An answer that is no bundle.
+    #[error("{0}")]
+    Bundle(#[from] BundleError),
+    /// A bundle that says itself that it is older than the one that is there.
+    #[error("bundle has the sequence number {offered}, the one that is there has {stored}")]
+    OlderBundle {
+        /// Its number.
+        offered: u64,
+        /// The other's.
+        stored: u64,
+    },
+    /// An answer that is not the issuer's metadata.
+    #[error("{0}")]
+    Metadata(#[from] DiscoveryError),
     /// The keys could not be put into shared data.
     #[error("{0}")]
     SharedData(#[from] SharedDataError),
@@ -96,6 +135,15 @@ pub enum KeysNotice {
         /// Whether it is another set than before.
         changed: bool,
     },
+    /// The issuer's metadata were fetched; its keys come next.
+    Located {
+        /// Whose.
+        issuer: String,
+        /// The path of its key set.
+        path: String,
+        /// Whether it is another one than before.
+        changed: bool,
+    },
     /// A fetch failed; the last good set stays.
     Failed {
         /// Whose.
@@ -112,7 +160,11 @@ impl Refresher {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let entries = Source::all(config).into_iter().map(|source| Entry {
+            refresh: source.url.refresh,
             source,
+            asked: Asked::Keys,
+            located: None,
+            has_bundle: false,
             due: UnixTime::EPOCH,
             last_fetch: None,
             lost_at: None,
@@ -148,14 +200,7 @@ impl Refresher {
             if entry.lost_at.is_none() && (now >= entry.due || entry.is_wished_for(shared, now)) {
                 entry.last_fetch = Some(now);
                 entry.lost_at = Some(now.plus(LOST_AFTER));
-                let url = &entry.source.url;
-                fetches.push(Fetch {
-                    source: place,
-                    cluster: url.cluster.clone(),
-                    authority: url.authority.clone(),
-                    path: url.path.clone(),
-                    timeout: FETCH_TIMEOUT,
-                });
+                fetches.push(entry.fetch(place, now));
             }
         }
         (fetches, notices)
@@ -188,8 +233,13 @@ impl Refresher {
         match entry.accept(response, shared, now) {
             Ok(notice) => {
                 entry.lost_at = None;
-                entry.failures = 0;
-                entry.due = now.plus(spread(entry.source.url.refresh, random));
+                entry.due = match notice {
+                    KeysNotice::Located { .. } => now,
+                    KeysNotice::Fetched { .. } | KeysNotice::Failed { .. } => {
+                        entry.failures = 0;
+                        now.plus(spread(entry.refresh, random))
+                    }
+                };
                 self.has_news |= notice.changes_keys();
                 Some(notice)
             }
@@ -205,15 +255,49 @@ impl Entry {
         self.lost_at = None;
         self.failures = 0;
         let stored = self.source.load(shared).ok().flatten();
+        if let Some(Ok(Keys::Bundle(bundle))) =
+            stored.as_ref().map(|set| self.source.read(&set.text))
+        {
+            self.has_bundle = true;
+            self.refresh = bundle.refresh(self.source.url.refresh);
+        }
         let is_there = stored.is_some();
         // A time in the future is a clock's mistake; waiting for it would be ours.
         let fetched_at = stored.map(|stored| stored.fetched_at).filter(|at| *at <= now);
         self.last_fetch = fetched_at;
-        self.due = fetched_at.map_or(now, |at| at.plus(spread(self.source.url.refresh, random)));
+        self.due = fetched_at.map_or(now, |at| at.plus(spread(self.refresh, random)));
         is_there
     }
 
+    /// What to ask now: for the keys, unless it has to be asked first where they are.
+    fn fetch(&mut self, source: usize, now: UnixTime) -> Fetch {
+        let url = &self.source.url;
+        let (asked, cluster, authority, path) = match (&self.source.kind, &self.located) {
+            (Kind::Discovered(discovery), Some((location, at)))
+                if now >= *at && now.since(*at) < METADATA_AGE =>
+            {
+                (Asked::Keys, &discovery.jwks_cluster, &location.authority, &location.path)
+            }
+            (Kind::Discovered(_), _) => (Asked::Metadata, &url.cluster, &url.authority, &url.path),
+            (Kind::KeySet | Kind::Bundle, _) => {
+                (Asked::Keys, &url.cluster, &url.authority, &url.path)
+            }
+        };
+        self.asked = asked;
+        Fetch {
+            source,
+            cluster: cluster.clone(),
+            authority: authority.clone(),
+            path: path.clone(),
+            timeout: FETCH_TIMEOUT,
+        }
+    }
+
     fn is_wished_for(&self, shared: &dyn SharedData, now: UnixTime) -> bool {
+        // Made-up names of keys must not make a failing bundle endpoint busy.
+        if self.has_bundle && self.failures > 0 {
+            return false;
+        }
         let may_fetch = |last: UnixTime| now.since(last) >= WISH_INTERVAL || last > now;
         self.last_fetch.is_none_or(may_fetch)
             && self.source.wish(shared).is_some_and(|wish| {
@@ -223,7 +307,7 @@ impl Entry {
     }
 
     fn accept(
-        &self,
+        &mut self,
         response: Option<(u16, &[u8])>,
         shared: &dyn SharedData,
         now: UnixTime,
@@ -232,21 +316,49 @@ impl Entry {
         if !(200..300).contains(&status) {
             return Err(FetchError::Status { status });
         }
-        let set = KeySet::parse(body)?;
+        let issuer = self.source.iss.clone();
+        if let (Kind::Discovered(discovery), Asked::Metadata) = (&self.source.kind, self.asked) {
+            let found = discovery::jwks_location(body, &issuer, &discovery.jwks_authority)?;
+            let path = found.path.clone();
+            let changed = self.located.as_ref().is_none_or(|(known, _)| *known != found);
+            self.located = Some((found, now));
+            return Ok(KeysNotice::Located { issuer, path, changed });
+        }
+        let fetched = self.source.read(body)?;
+        if let Keys::Bundle(bundle) = &fetched {
+            self.refuse_older(bundle, shared)?;
+        }
         let stored = StoredSet { fetched_at: now, text: body.to_vec() };
         let changed = self.source.store(&stored, shared)?;
-        Ok(KeysNotice::Fetched {
-            issuer: self.source.iss.clone(),
-            keys: set.keys().len(),
-            skipped: set.skipped().len(),
-            changed,
-        })
+        if let Keys::Bundle(bundle) = &fetched {
+            self.has_bundle = true;
+            self.refresh = bundle.refresh(self.source.url.refresh);
+        }
+        let (keys, skipped) = fetched.counts();
+        Ok(KeysNotice::Fetched { issuer, keys, skipped, changed })
+    }
+
+    fn refuse_older(&self, offered: &Bundle, shared: &dyn SharedData) -> Result<(), FetchError> {
+        let Some(stored) = self.source.load(shared)? else { return Ok(()) };
+        match self.source.read(&stored.text) {
+            Ok(Keys::Bundle(stored)) if !offered.may_replace(&stored) => {
+                let number = |bundle: &Bundle| bundle.sequence().unwrap_or_default();
+                Err(FetchError::OlderBundle { offered: number(offered), stored: number(&stored) })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn fail(&mut self, error: FetchError, now: UnixTime, random: u64) -> KeysNotice {
-        let longest = LONGEST_PAUSE.min(self.source.url.refresh);
+        let longest = LONGEST_PAUSE.min(self.refresh);
         let factor = 1_u32.checked_shl(self.failures.min(16)).unwrap_or(u32::MAX);
-        let pause = spread(FIRST_PAUSE.saturating_mul(factor).min(longest), random);
+        let pause = match self.has_bundle {
+            true => self.refresh,
+            false => FIRST_PAUSE.saturating_mul(factor).min(longest),
+        };
+        let pause = spread(pause, random);
+        // Perhaps the keys have moved.
+        self.located = None;
         self.failures = self.failures.saturating_add(1);
         self.lost_at = None;
         self.due = now.plus(pause);
@@ -261,6 +373,15 @@ impl KeysNotice {
         matches!(self, Self::Fetched { changed: true, .. })
     }
 
+    /// Whether this is worth a line in the log.
+    #[must_use]
+    pub const fn is_news(&self) -> bool {
+        match self {
+            Self::Fetched { changed, .. } | Self::Located { changed, .. } => *changed,
+            Self::Failed { .. } => true,
+        }
+    }
+
     /// Whether a fetch failed: for the metric, and for the level of the log.
     #[must_use]
     pub const fn is_failure(&self) -> bool {
@@ -273,7 +394,14 @@ impl fmt::Display for KeysNotice {
         match self {
             Self::Fetched { issuer, keys, skipped, changed } => {
                 let news = if *changed { "changed" } else { "unchanged" };
-                write!(f, "keys of `{issuer}`: fetched, {news}, {keys} usable, {skipped} set aside")
+                write!(
+                    f,
+                    "keys of `{issuer}`: fetched, {news}, {keys} usable, {skipped} set aside"
+                )?;
+                if *keys == 0 { f.write_str("; no token of it is valid any more") } else { Ok(()) }
+            }
+            Self::Located { issuer, path, .. } => {
+                write!(f, "keys of `{issuer}`: its metadata name the key set at {path}")
             }
             Self::Failed { issuer, error, pause } => {
                 let pause = pause.as_millis();

@@ -1,6 +1,6 @@
 //! The parsed key sets of one worker.
 
-use super::{Source, WISH_INTERVAL};
+use super::{Keys, Source, WISH_INTERVAL};
 use crate::config::{Config, KeySource};
 use crate::crypto;
 use crate::jwk::{KeySet, PublicKey};
@@ -35,8 +35,11 @@ struct Slot {
 #[derive(Debug)]
 struct LoadedSet {
     serial: u64,
+    /// What checks access tokens, or JWT-SVIDs.
     keys: KeySet,
-    /// For each key: what identifies it, and the number it had since it was first seen.
+    /// What checks workload identity tokens; only bundles have these.
+    wit_keys: Option<KeySet>,
+    /// For each key of the first, then of the second set: what identifies it, and the number it had since it was first seen.
     marks: Vec<([u8; 32], u64)>,
     /// Of the set's text: an unchanged set is not parsed again.
     digest: [u8; 32],
@@ -54,9 +57,12 @@ impl KeyStore {
         });
         let mut store = Self { slots: slots.collect(), version: None, next_serial: 0 };
         for (issuer, entry) in config.issuers.iter().enumerate() {
-            if let KeySource::Inline(keys) = &entry.keys {
-                store.replace(issuer, keys.clone(), [0; 32]);
-            }
+            let keys = match &entry.keys {
+                KeySource::Inline(set) => Keys::Set(set.clone()),
+                KeySource::InlineBundle(bundle) => Keys::Bundle(bundle.clone()),
+                KeySource::Fetched(_) | KeySource::Bundle(_) | KeySource::Discovered(_) => continue,
+            };
+            store.replace(issuer, keys, [0; 32]);
         }
         store
     }
@@ -77,24 +83,32 @@ impl KeyStore {
             let Some(stored) = stored else { continue };
             let digest = crypto::sha256(&stored.text);
             let is_known = slot.set.as_ref().is_some_and(|set| set.digest == digest);
-            if !is_known && let Ok(keys) = KeySet::parse(&stored.text) {
+            if !is_known && let Ok(keys) = source.read(&stored.text) {
                 self.replace(issuer, keys, digest);
             }
         }
         self.version = all_read.then_some(version);
     }
 
-    /// The keys of the issuer at place `issuer` of the configuration, if there are any yet.
+    /// The keys of the issuer at place `issuer` of the configuration, for access tokens or JWT-SVIDs,
+    /// if they are there yet. A set without keys is that of a trust domain which was revoked.
     #[must_use]
     pub fn keys(&self, issuer: usize) -> Option<&KeySet> {
         self.loaded(issuer).map(|set| &set.keys)
     }
 
-    /// What to remember about `key`, which is one of [`KeyStore::keys`].
+    /// The keys of the trust domain at place `issuer` of the configuration for workload identity
+    /// tokens; nothing if its keys come from no bundle, or not yet.
+    #[must_use]
+    pub fn wit_keys(&self, issuer: usize) -> Option<&KeySet> {
+        self.loaded(issuer)?.wit_keys.as_ref()
+    }
+
+    /// What to remember about `key`, which is one of [`KeyStore::keys`] or [`KeyStore::wit_keys`].
     #[must_use]
     pub fn mark(&self, issuer: usize, key: &PublicKey) -> Option<KeyMark> {
         let set = self.loaded(issuer)?;
-        let place = set.keys.keys().iter().position(|known| std::ptr::eq(known, key))?;
+        let place = set.all_keys().position(|known| std::ptr::eq(known, key))?;
         Some(KeyMark { set: set.serial, key: set.marks.get(place)?.1 })
     }
 
@@ -129,7 +143,11 @@ impl KeyStore {
         self.slots.get(issuer)?.set.as_ref()
     }
 
-    fn replace(&mut self, issuer: usize, keys: KeySet, digest: [u8; 32]) {
+    fn replace(&mut self, issuer: usize, keys: Keys, digest: [u8; 32]) {
+        let (keys, wit_keys) = match keys {
+            Keys::Set(set) => (set, None),
+            Keys::Bundle(bundle) => bundle.into_key_sets(),
+        };
         let Some(slot) = self.slots.get_mut(issuer) else { return };
         let before = slot.set.as_ref().map_or(&[][..], |set| set.marks.as_slice());
         let mut next = || {
@@ -137,19 +155,29 @@ impl KeyStore {
             self.next_serial
         };
         let serial = next();
-        let marks = keys.keys().iter().map(|key| {
-            let identity = identity(key);
+        let jwt = keys.keys().iter().map(|key| (key, 0));
+        let wit = wit_keys.iter().flat_map(KeySet::keys).map(|key| (key, 1));
+        let marks = jwt.chain(wit).map(|(key, purpose)| {
+            let identity = identity(key, purpose);
             let known = before.iter().find(|(known, _)| *known == identity);
             (identity, known.map_or_else(&mut next, |(_, serial)| *serial))
         });
         let marks = marks.collect();
-        slot.set = Some(LoadedSet { serial, keys, marks, digest });
+        slot.set = Some(LoadedSet { serial, keys, wit_keys, marks, digest });
     }
 }
 
-/// Everything that decides which tokens the key verifies.
-fn identity(key: &PublicKey) -> [u8; 32] {
+impl LoadedSet {
+    fn all_keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.keys.keys().iter().chain(self.wit_keys.iter().flat_map(KeySet::keys))
+    }
+}
+
+/// Everything that decides which tokens the key verifies. A key that a bundle no longer has for one
+/// kind of tokens, but still for the other, is another key.
+fn identity(key: &PublicKey, purpose: u8) -> [u8; 32] {
     let mut text = key.spki_der().to_vec();
+    text.push(purpose);
     for algorithm in crate::jws::Algorithm::ALL {
         text.push(u8::from(key.fits(algorithm)));
     }

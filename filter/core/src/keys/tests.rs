@@ -7,6 +7,9 @@ use super::*;
 use crate::jws::Algorithm;
 use crate::shared::{LocalSharedData, SharedData};
 
+mod bundles;
+mod discovered;
+
 const SECOND: Duration = Duration::from_secs(1);
 const REFRESH: Duration = Duration::from_secs(300);
 
@@ -24,13 +27,23 @@ fn config() -> Config {
 }
 
 fn config_with(first_url: &str) -> Config {
+    let first = format!(r#"{{"url":"{first_url}","cluster":"one"}}"#);
+    config_of(
+        &first,
+        "one",
+        r#"{"url":"http://three/jwks?x=1","cluster":"three","refresh_secs":10}"#,
+    )
+}
+
+/// The first and the last issuer with these keys, the first with this name.
+fn config_of(first: &str, first_name: &str, last: &str) -> Config {
     let issuer = |name: &str, keys: &str| {
         format!(r#"{{"issuer":"{name}","audiences":["a"],"algorithms":["ES256"],"keys":{keys}}}"#)
     };
     let issuers = [
-        issuer("one", &format!(r#"{{"url":"{first_url}","cluster":"one"}}"#)),
+        issuer(first_name, first),
         issuer("two", &format!(r#"{{"inline":{{"keys":[{KEY_A}]}}}}"#)),
-        issuer("three", r#"{"url":"http://three/jwks?x=1","cluster":"three","refresh_secs":10}"#),
+        issuer("three", last),
     ];
     let text = format!(
         r#"{{"issuers":[{}],"revocation":{{"cluster":"c","authority":"a","gateway_name":"g","gateway_token":"t",
@@ -50,6 +63,7 @@ struct Leader {
     refresher: Refresher,
     shared: LocalSharedData,
     now: UnixTime,
+    config: Config,
 }
 
 impl Leader {
@@ -58,7 +72,13 @@ impl Leader {
     }
 
     fn with(shared: LocalSharedData, now: UnixTime) -> Self {
-        Self { refresher: Refresher::new(&config()), shared, now }
+        Self { refresher: Refresher::new(&config()), shared, now, config: config() }
+    }
+
+    fn of(config: &Config) -> Self {
+        let refresher = Refresher::new(config);
+        let (shared, now) = (LocalSharedData::default(), start());
+        Self { refresher, shared, now, config: config.clone() }
     }
 
     /// Which sources are asked now; `random` is at its least, so that pauses are at their longest.
@@ -77,7 +97,7 @@ impl Leader {
     }
 
     fn store(&self) -> KeyStore {
-        let mut store = KeyStore::new(&config());
+        let mut store = KeyStore::new(&self.config);
         store.sync(&self.shared, 1);
         store
     }

@@ -41,7 +41,7 @@ impl Check {
         let audiences = self.audiences(raw.audiences, &at("audiences"));
         let algorithms = self.algorithms(raw.algorithms, &at("algorithms"));
         let types = self.types(raw.types, &at("types"));
-        let keys = self.keys(raw.keys, &at("keys"));
+        let keys = self.keys(raw.keys, issuer.as_deref(), &at("keys"));
         let leeway = raw.leeway_secs.unwrap_or(30);
         let leeway = self.seconds(leeway, &at("leeway_secs"), 0, MAX_LEEWAY_SECS);
         let lifetime = raw.max_token_lifetime_secs.unwrap_or(3600);
