@@ -7,6 +7,7 @@
 
 mod authz;
 mod envoy;
+mod garbage;
 mod ingest;
 mod report;
 mod setup;
@@ -67,6 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let ready = setup.run(name).ready;
         writeln!(out, "{name}: synchronized {:.1} s after Envoy's start", ready.as_secs_f64())?;
     }
+    writeln!(out, "{}", garbage::measure(&setup)?)?;
     writeln!(out, "{}", signals::measure(&setup, SIGNALS)?)?;
     writeln!(out, "{}", ingest::measure(&setup)?)?;
     Ok(())
