@@ -30,9 +30,8 @@ const ROUNDS: usize = 5;
 /// Measures; returns lines for the report.
 pub(crate) fn measure(setup: &Setup) -> io::Result<String> {
     let stranger = Key::generate("ES256", "es");
-    let forged: Vec<_> = (0..FORGED)
-        .map(|number| request(&token(&stranger, &format!("forged-{number}"))))
-        .collect();
+    let forged: Vec<_> =
+        (0..FORGED).map(|number| request(&token(&stranger, &format!("forged-{number}")))).collect();
     let mut forged = forged.iter();
     let mut lines = Vec::new();
     for name in ["jwt_authn RS256, its cache", "rescind, token seen before"] {

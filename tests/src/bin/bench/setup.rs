@@ -75,7 +75,10 @@ impl Setup {
             .into_iter()
             .map(|(name, records)| Table::start(folder.path(), name, records, &transmitter))
             .collect();
-        let runs_and_filters = plans(&rs, &es, &jwks, authz_port, &tables);
+        let nothing = folder.path().join("nothing.wasm");
+        let module = wat::parse_str(include_str!("nothing.wat")).expect("a module");
+        fs::write(&nothing, module).expect("a file");
+        let runs_and_filters = plans(&rs, &es, &jwks, authz_port, &tables, &nothing);
 
         let mut variants = Vec::new();
         let mut runs = Vec::new();
@@ -123,7 +126,14 @@ impl Setup {
     }
 }
 
-fn plans<'a>(rs: &Key, es: &Key, jwks: &Value, authz_port: u16, tables: &[Table]) -> Vec<Plan<'a>> {
+fn plans<'a>(
+    rs: &Key,
+    es: &Key,
+    jwks: &Value,
+    authz_port: u16,
+    tables: &[Table],
+    nothing: &Path,
+) -> Vec<Plan<'a>> {
     let rs256 = requests(rs, TOKENS);
     let es256 = requests(es, TOKENS);
     let one = |requests: &[Vec<u8>]| requests.iter().take(1).cloned().collect::<Vec<_>>();
@@ -139,6 +149,7 @@ fn plans<'a>(rs: &Key, es: &Key, jwks: &Value, authz_port: u16, tables: &[Table]
         filter["identity"] = json!({ "headers": headers });
         vec![envoy::rescind(vm_id, &wasm.to_string_lossy(), &filter)]
     };
+    let nothing = vec![envoy::rescind("nothing", &nothing.to_string_lossy(), &json!({}))];
     // What `jwt_authn` is told to do here.
     let subject = telling("subject", json!({ "subject": "x-rescind-subject" }));
     let silent = telling("silent", json!({}));
@@ -149,6 +160,7 @@ fn plans<'a>(rs: &Key, es: &Key, jwks: &Value, authz_port: u16, tables: &[Table]
         ("jwt_authn RS256, its cache", jwt_authn(true), one(&rs256)),
         ("jwt_authn ES256, its cache", jwt_authn(true), one(&es256)),
         ("ext_authz (HTTP)", vec![envoy::ext_authz(authz_port)], one(&es256)),
+        ("a Wasm filter that does nothing", nothing, one(&es256)),
         ("rescind, token seen before", rescind(0, LARGE_CACHE), one(&rs256)),
         ("rescind, token seen before, one header", subject, one(&rs256)),
         ("rescind, token seen before, no header", silent, one(&rs256)),
