@@ -76,8 +76,10 @@ impl<'a> Headers<'a> {
             host: b"",
             authorization: Field::Absent,
             grpc: false,
+            preflight: None,
         };
         let (mut reserved, mut host, mut authority) = (Vec::new(), None, None);
+        let (mut has_origin, mut announced) = (false, Field::Absent);
         pairs::for_each(map, |name, value| {
             let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
             #[cfg(all(feature = "trap", target_arch = "wasm32"))]
@@ -88,14 +90,15 @@ impl<'a> Headers<'a> {
             match name.len() {
                 4 if is("host") => host = Some(only(host, value)),
                 5 if is(":path") => view.path = value,
+                6 if is("origin") => has_origin = true,
                 7 if is(":method") => view.method = value,
                 10 if is(":authority") => authority = Some(only(authority, value)),
                 12 if is("content-type") => view.grpc |= is_grpc(value),
                 13 if is("authorization") => {
-                    view.authorization = match view.authorization {
-                        Field::Absent => Field::One(value),
-                        Field::One(_) | Field::Many => Field::Many,
-                    };
+                    view.authorization = one_more(view.authorization, value);
+                }
+                29 if is("access-control-request-method") => {
+                    announced = one_more(announced, value);
                 }
                 _ => {}
             }
@@ -107,7 +110,20 @@ impl<'a> Headers<'a> {
             (Some(host), Some(authority)) => only(Some(host), authority),
             (host, authority) => host.or(authority).unwrap_or_default(),
         };
+        if let (b"OPTIONS", true, Field::One(method), Field::Absent) =
+            (view.method, has_origin, announced, view.authorization)
+        {
+            view.preflight = Some(method);
+        }
         Some(Self { view, reserved })
+    }
+}
+
+/// The field `before` with one value more.
+const fn one_more<'a>(before: Field<'a>, value: &'a [u8]) -> Field<'a> {
+    match before {
+        Field::Absent => Field::One(value),
+        Field::One(_) | Field::Many => Field::Many,
     }
 }
 
@@ -216,6 +232,33 @@ mod tests {
     fn a_second_authorization_header_in_any_case_makes_many() {
         let map = map(&[("authorization", "Bearer a"), ("Authorization", "Bearer a")]);
         assert!(read(&map).view.authorization == Field::Many);
+    }
+
+    #[test]
+    fn a_preflight_is_what_a_browser_sends_and_nothing_else() {
+        let browser = [
+            (":method", "OPTIONS"),
+            ("origin", "https://app.example.com"),
+            ("access-control-request-method", "PUT"),
+        ];
+        let preflight = |headers: &[(&str, &str)]| {
+            let map = map(headers);
+            read(&map).view.preflight.map(<[u8]>::to_vec)
+        };
+        assert_eq!(preflight(&browser), Some(b"PUT".to_vec()));
+        for left_out in 0..browser.len() {
+            let mut headers = browser.to_vec();
+            headers.remove(left_out);
+            assert_eq!(preflight(&headers), None, "without {:?}", browser[left_out]);
+        }
+        for more in [
+            ("authorization", "Bearer x"),
+            ("access-control-request-method", "PUT"),
+            (":method", "GET"),
+        ] {
+            let headers = [browser.as_slice(), &[more]].concat();
+            assert_eq!(preflight(&headers), None, "with {more:?}");
+        }
     }
 
     #[test]

@@ -145,7 +145,14 @@ mod tests {
 
     fn token_in(path: &str, authorization: Field<'_>) -> Result<String, CredentialError> {
         let path = path.as_bytes();
-        let request = RequestView { method: b"GET", path, host: b"", authorization, grpc: false };
+        let request = RequestView {
+            method: b"GET",
+            path,
+            host: b"",
+            authorization,
+            grpc: false,
+            preflight: None,
+        };
         find(&request)?.token().map(|token| String::from_utf8(token.to_vec()).unwrap())
     }
 

@@ -16,7 +16,7 @@
 //! 6. **Revocation.** Has anything happened to any of the token's subjects since it was issued?
 //!    Asked for every request; the answer of last time stands only while no page of the table that
 //!    could change it has changed.
-//! 7. **Scope.**
+//! 7. **Authentication and scope**: how the user was authenticated, how long ago, and what the token is for.
 //!
 //! **What a cache can do here**: save the signature check and the search. It cannot let a revoked
 //! token pass: state is found by claims, never by a token's bytes, since an ECDSA signature can be
@@ -35,7 +35,7 @@ use crate::keys::KeyStore;
 use crate::mapping::Mapping;
 use crate::metrics::{Counters, Id};
 use crate::request::RequestView;
-use crate::route::Access;
+use crate::route::{Access, Requirements};
 use crate::shared::SharedData;
 use crate::staleness::is_stale;
 use crate::subject::SubjectHasher;
@@ -134,9 +134,19 @@ impl Gate {
         now: UnixTime,
     ) -> Result<Permit, Denial> {
         // 1. Route.
-        let Access::Token { scopes } = self.config.routes.select(request)? else {
+        if let Some(method) = request.preflight {
+            // A browser asks before it sends: what counts is the route of the request that it will send.
+            let announced = RequestView { method, ..*request };
+            if let Access::Token(Requirements { cors_preflight: true, .. }) =
+                self.config.routes.select(&announced)?
+            {
+                return Ok(Permit { identity: None, stale: false });
+            }
+        }
+        let Access::Token(required) = self.config.routes.select(request)? else {
             return Ok(Permit { identity: None, stale: false });
         };
+        let scopes = &required.scopes;
         // 2. Credential.
         let no_token = |error| Denial::Credential { error, scopes: scopes.clone() };
         let presented = credential::find(request).map_err(no_token)?;
@@ -150,7 +160,7 @@ impl Gate {
             && verified.key_is_current(context.keys)
         {
             self.counters.add(Id::TokenCacheHits, 1);
-            return verified.judge(standing, scopes, context, &mut self.counters, now);
+            return verified.judge(standing, required, context, &mut self.counters, now);
         }
         // or new.
         self.counters.add(Id::TokenCacheMisses, 1);
@@ -158,7 +168,7 @@ impl Gate {
         let mut verified =
             token::verify(token, &self.config, &self.mappings, &self.hasher, context, now)?;
         // 5. to 7.
-        let verdict = verified.judge(standing, scopes, context, &mut self.counters, now);
+        let verdict = verified.judge(standing, required, context, &mut self.counters, now);
         let bytes = verified.bytes();
         self.cache.insert(token, verified, bytes);
         verdict

@@ -102,6 +102,7 @@ metrics! {
     "too_many_subjects" "a token that names more subjects than are looked up."
     "revoked" "a signal revoked the token."
     "disabled" "a signal disabled the token's subject."
+    "insufficient_authentication" "a valid token whose user was authenticated too weakly or too long ago."
     "insufficient_scope" "a valid token without a required scope."
     "keys_not_ready" "the issuer's keys have not been fetched yet."
     "never_synchronized" "the state table has never been synchronized."

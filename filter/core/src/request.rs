@@ -22,6 +22,9 @@ pub struct RequestView<'a> {
     pub authorization: Field<'a>,
     /// Whether the content type says gRPC: then the answer carries a gRPC status.
     pub grpc: bool,
+    /// The method that a browser asks about, if this is a CORS preflight: `OPTIONS` with an `origin`, with
+    /// `access-control-request-method` and without credentials (WHATWG Fetch, CORS preflight).
+    pub preflight: Option<&'a [u8]>,
 }
 
 /// A header that may be there at most once.
@@ -104,7 +107,14 @@ mod tests {
 
     fn get(path: &'static [u8]) -> RequestView<'static> {
         let authorization = Field::One(b"Bearer secret");
-        RequestView { method: b"GET", path, host: b"api", authorization, grpc: false }
+        RequestView {
+            method: b"GET",
+            path,
+            host: b"api",
+            authorization,
+            grpc: false,
+            preflight: None,
+        }
     }
 
     #[test]

@@ -11,6 +11,9 @@
 //! are checked only where they matter; a configuration without a route that names a path lets every
 //! spelling pass.
 
+use std::fmt;
+use std::time::Duration;
+
 use crate::request::RequestView;
 use crate::request::path::{self, PathProblem, Readings};
 
@@ -41,11 +44,43 @@ pub struct Route {
 pub enum Access {
     /// Nothing: credentials are neither asked for nor looked at.
     Public,
-    /// A valid token with all of these scopes.
-    Token {
-        /// Distinct, in the order of the configuration; may be empty.
-        scopes: Vec<String>,
-    },
+    /// A valid token, and more.
+    Token(Requirements),
+}
+
+/// What a token must say beside being valid.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Requirements {
+    /// All of these scopes. Distinct, in the order of the configuration; may be empty.
+    pub scopes: Vec<String>,
+    /// How its user was authenticated.
+    pub step_up: StepUp,
+    /// Whether a browser's question before the request itself passes without a token (WHATWG Fetch, CORS preflight).
+    pub cors_preflight: bool,
+}
+
+/// How a token's user must have been authenticated (RFC 9470 §4); by default, anyhow.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct StepUp {
+    /// `acr` must be one of these, if there are any: in the order of preference.
+    pub acr_values: Vec<String>,
+    /// `auth_time` must not be longer ago.
+    pub max_age: Option<Duration>,
+}
+
+/// What is asked for, in words.
+impl fmt::Display for StepUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { acr_values, max_age } = self;
+        if !acr_values.is_empty() {
+            write!(f, "acr `{}`", acr_values.join("` or `"))?;
+        }
+        if let Some(max_age) = max_age {
+            let and = if acr_values.is_empty() { "" } else { " and " };
+            write!(f, "{and}authentication within {}s", max_age.as_secs())?;
+        }
+        Ok(())
+    }
 }
 
 /// Which paths a route matches.
@@ -104,7 +139,7 @@ impl Routes {
     pub fn new(routes: Vec<Route>) -> Self {
         let by_path = routes.iter().any(|route| route.path != PathMatch::Any);
         let by_host = routes.iter().any(|route| !route.hosts.is_empty());
-        Self { routes, default: Access::Token { scopes: Vec::new() }, by_path, by_host }
+        Self { routes, default: Access::Token(Requirements::default()), by_path, by_host }
     }
 
     /// What `request` needs.

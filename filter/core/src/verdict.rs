@@ -11,6 +11,7 @@
 //! | brings no Bearer token | 401 | `Bearer` without error |
 //! | brings it wrongly, or more than one | 400 | `invalid_request` |
 //! | brings one that is not valid, for whatever reason | 401 | `invalid_token` |
+//! | brings one whose user was authenticated too weakly or too long ago | 401 | `insufficient_user_authentication` |
 //! | brings a valid one that does not suffice | 403 | `insufficient_scope` |
 //! | cannot be routed without a guess | 400 | none |
 //! | cannot be judged now | 503 and `Retry-After` | none |
@@ -28,7 +29,7 @@ use crate::identity::Identity;
 use crate::json::JsonError;
 use crate::jws::{Algorithm, JwsError};
 use crate::record::SignalId;
-use crate::route::RouteError;
+use crate::route::{RouteError, StepUp};
 use crate::time::UnixTime;
 
 mod response;
@@ -262,6 +263,24 @@ pub enum Denial {
         /// The first that the token lacks.
         missing: String,
     },
+    /// A valid token whose user was authenticated too weakly or too long ago (RFC 9470 §3).
+    #[error(
+        "the route asks for {step_up}, the user was authenticated at {}, acr {}, now {now}",
+        Issued(*.auth_time),
+        Quoted(.acr.as_deref())
+    )]
+    InsufficientAuthentication {
+        /// What the route asks for.
+        step_up: StepUp,
+        /// The scopes that it asks for besides.
+        scopes: Vec<String>,
+        /// What `acr` says, shortened.
+        acr: Option<String>,
+        /// What `auth_time` says.
+        auth_time: Option<UnixTime>,
+        /// The time of the check.
+        now: UnixTime,
+    },
     /// No key set of the issuer has been fetched yet.
     #[error("the keys of issuer `{issuer}` have not been fetched yet")]
     KeysNotReady {
@@ -292,6 +311,7 @@ enum Class {
     NoCredentials,
     InvalidRequest,
     InvalidToken,
+    InsufficientAuthentication,
     InsufficientScope,
     NoSingleReading,
     NotNow,
@@ -337,6 +357,7 @@ impl Denial {
             Self::TooManySubjects { .. } => "too_many_subjects",
             Self::Revoked { .. } => "revoked",
             Self::Disabled { .. } => "disabled",
+            Self::InsufficientAuthentication { .. } => "insufficient_authentication",
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::KeysNotReady { .. } => "keys_not_ready",
             Self::NeverSynchronized => "never_synchronized",
@@ -360,7 +381,7 @@ impl Denial {
     pub const fn status(&self) -> u16 {
         match self.class() {
             Class::InvalidRequest | Class::NoSingleReading => 400,
-            Class::NoCredentials | Class::InvalidToken => 401,
+            Class::NoCredentials | Class::InvalidToken | Class::InsufficientAuthentication => 401,
             Class::InsufficientScope => 403,
             Class::NotNow => 503,
         }
@@ -372,7 +393,7 @@ impl Denial {
     pub const fn grpc_status(&self) -> u32 {
         match self.class() {
             Class::InvalidRequest | Class::NoSingleReading => 3,
-            Class::NoCredentials | Class::InvalidToken => 16,
+            Class::NoCredentials | Class::InvalidToken | Class::InsufficientAuthentication => 16,
             Class::InsufficientScope => 7,
             Class::NotNow => 14,
         }
@@ -385,6 +406,7 @@ impl Denial {
             Class::NoCredentials => r#"{"error":"unauthorized"}"#,
             Class::InvalidRequest | Class::NoSingleReading => r#"{"error":"invalid_request"}"#,
             Class::InvalidToken => r#"{"error":"invalid_token"}"#,
+            Class::InsufficientAuthentication => r#"{"error":"insufficient_user_authentication"}"#,
             Class::InsufficientScope => r#"{"error":"insufficient_scope"}"#,
             Class::NotNow => r#"{"error":"temporarily_unavailable"}"#,
         }
@@ -412,16 +434,34 @@ impl Denial {
                 ("invalid_request", "send one access token, in the Authorization header", &[])
             }
             (Class::InvalidToken, _) => ("invalid_token", "the access token is not valid", &[]),
+            (
+                Class::InsufficientAuthentication,
+                Self::InsufficientAuthentication { scopes, .. },
+            ) => (
+                "insufficient_user_authentication",
+                "the user has to be authenticated again",
+                scopes,
+            ),
+            (Class::InsufficientAuthentication, _) => ("insufficient_user_authentication", "", &[]),
             (Class::InsufficientScope, Self::InsufficientScope { required, .. }) => {
                 ("insufficient_scope", "the access token lacks a scope", required)
             }
             (Class::InsufficientScope, _) => ("insufficient_scope", "", &[]),
         };
         let scopes = scopes.join(" ");
+        let (acr_values, max_age) = match self {
+            Self::InsufficientAuthentication {
+                step_up: StepUp { acr_values, max_age }, ..
+            } => (acr_values.join(" "), max_age.map(|max_age| max_age.as_secs().to_string())),
+            _ => (String::new(), None),
+        };
+        let max_age = max_age.unwrap_or_default();
         let parameters = [
             ("realm", with.realm.as_str()),
             ("error", error),
             ("error_description", description),
+            ("acr_values", acr_values.as_str()),
+            ("max_age", max_age.as_str()),
             ("scope", scopes.as_str()),
             ("resource_metadata", with.resource_metadata.as_str()),
         ];
@@ -468,6 +508,7 @@ impl Denial {
             | Self::TooManySubjects { .. }
             | Self::Revoked { .. }
             | Self::Disabled { .. } => Class::InvalidToken,
+            Self::InsufficientAuthentication { .. } => Class::InsufficientAuthentication,
             Self::InsufficientScope { .. } => Class::InsufficientScope,
             Self::Route(_) => Class::NoSingleReading,
             Self::NotConfigured

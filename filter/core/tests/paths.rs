@@ -6,7 +6,7 @@
 
 use proptest::prelude::*;
 use rescind_core::request::{Field, RequestView};
-use rescind_core::route::{Access, PathMatch, PathPattern, Route, Routes};
+use rescind_core::route::{Access, PathMatch, PathPattern, Requirements, Route, Routes};
 
 /// What paths are made of, and what attacks on them are made of.
 const PIECES: [&str; 32] = [
@@ -79,7 +79,8 @@ fn without_parameters(path: &str) -> String {
 fn routes() -> Routes {
     let route = |path: PathMatch, access| Route { path, methods: vec![], hosts: vec![], access };
     let pattern = |path| PathPattern::new(path).expect("a good pattern");
-    let admin = Access::Token { scopes: vec!["admin".to_owned()] };
+    let admin =
+        Access::Token(Requirements { scopes: vec!["admin".to_owned()], ..Requirements::default() });
     Routes::new(vec![
         route(PathMatch::Prefix(pattern("/public")), Access::Public),
         route(PathMatch::Prefix(pattern("/admin")), admin),
@@ -109,6 +110,7 @@ proptest! {
             host: b"api",
             authorization: Field::Absent,
             grpc: false,
+            preflight: None,
         };
         let routes = routes();
         let Ok(access) = routes.select(&request) else { return Ok(()) };
@@ -119,7 +121,7 @@ proptest! {
                 prop_assert!(is_below(&resource, "/public"), "{target}: {server}: {resource}");
             }
             if is_below(&resource, "/admin") {
-                let admin = Access::Token { scopes: vec!["admin".to_owned()] };
+                let admin = Access::Token(Requirements { scopes: vec!["admin".to_owned()], ..Requirements::default() });
                 prop_assert_eq!(access, &admin, "{}: {}: {}", target, server, resource);
             }
         }
@@ -133,6 +135,7 @@ proptest! {
             host: &path,
             authorization: Field::One(&path),
             grpc: false,
+            preflight: None,
         };
         let _ = routes().select(&request);
         let _ = request.has_token_in_query();

@@ -66,6 +66,9 @@ pub(super) struct RawRoute {
     pub(super) hosts: Option<Vec<String>>,
     pub(super) access: Option<String>,
     pub(super) scopes: Option<Vec<String>>,
+    pub(super) acr_values: Option<Vec<String>>,
+    pub(super) max_age_secs: Option<u64>,
+    pub(super) cors_preflight: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

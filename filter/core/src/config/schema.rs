@@ -182,6 +182,24 @@ const ROUTE: &[Field] = &[
         "`token`, or `public`: no token is asked for or looked at.",
     ),
     field("scopes", Kind::Texts, "none", "The token must have all of these scopes."),
+    field(
+        "acr_values",
+        Kind::Texts,
+        "any",
+        "Its `acr` must be one of these; else the client is told to step up (RFC 9470). The preferred one first.",
+    ),
+    field(
+        "max_age_secs",
+        Kind::Number,
+        "any",
+        "Its user must not have been authenticated (`auth_time`) longer ago than this and the issuer's leeway.",
+    ),
+    field(
+        "cors_preflight",
+        Kind::Flag,
+        "false",
+        "Whether a browser's CORS preflight for a request to this route passes without a token.",
+    ),
 ];
 
 const REVOCATION: &[Field] = &[

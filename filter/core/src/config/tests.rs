@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::request::{Field, RequestView};
-use crate::route::Access;
+use crate::route::{Access, Requirements, StepUp};
 
 mod keys;
 mod reasons;
@@ -73,6 +73,7 @@ fn most() -> Value {
     config["routes"] = json!([
         {"path_prefix": "/public", "access": "public", "methods": ["GET"], "hosts": ["*.example.com"]},
         {"path": "/admin", "access": "token", "scopes": ["admin", "write"]},
+        {"path": "/payments", "acr_values": ["phrh", "phr"], "max_age_secs": 300, "cors_preflight": true},
     ]);
     config["revocation"]["table"] = json!("blue");
     config["revocation"]["max_staleness_secs"] = json!(30);
@@ -153,12 +154,29 @@ fn every_name_means_what_the_reference_says() {
     assert!(config.issuer("https://other.example.com/").is_none());
     let access = |method: &'static str, path: &'static str| {
         let (method, path, host) = (method.as_bytes(), path.as_bytes(), b"a.example.com");
-        let request = RequestView { method, path, host, authorization: Field::Absent, grpc: false };
+        let request = RequestView {
+            method,
+            path,
+            host,
+            authorization: Field::Absent,
+            grpc: false,
+            preflight: None,
+        };
         config.routes.select(&request).unwrap().clone()
     };
-    let scopes = |scopes: &[&str]| Access::Token {
-        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+    let scopes = |scopes: &[&str]| {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        Access::Token(Requirements { scopes, ..Requirements::default() })
     };
+    let strong = Requirements {
+        step_up: StepUp {
+            acr_values: vec!["phrh".to_owned(), "phr".to_owned()],
+            max_age: Some(Duration::from_secs(300)),
+        },
+        cors_preflight: true,
+        ..Requirements::default()
+    };
+    assert_eq!(access("POST", "/payments"), Access::Token(strong));
     assert_eq!(access("GET", "/public/x"), Access::Public);
     assert_eq!(access("POST", "/public/x"), scopes(&[]));
     assert_eq!(access("POST", "/admin"), scopes(&["admin", "write"]));

@@ -8,7 +8,7 @@
 use std::rc::Rc;
 
 use super::Context;
-use super::verified::{Lifetime, Verified};
+use super::verified::{Authentication, Lifetime, Verified};
 use crate::claims::{self, Claims};
 use crate::config::{Config, Issuer, TokenType};
 use crate::identity::Identity;
@@ -69,6 +69,10 @@ pub(super) fn verify(
         lifetime,
         scopes: claims.scope.iter().map(|scope| (*scope).to_owned()).collect(),
         subjects,
+        authentication: Authentication {
+            acr: claims.acr.map(Box::from),
+            auth_time: claims.auth_time,
+        },
         identity: Rc::new(Identity::new(&claims, subject, &config.identity.headers)),
         state: None,
     })

@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::{Context, Standing};
 use crate::event;
 use crate::identity::Identity;
+use crate::json;
 use crate::keys::{KeyMark, KeyStore};
 use crate::metrics::{Counters, Id};
 use crate::record::{FactKind, SubjectHash};
+use crate::route::{Requirements, StepUp};
 use crate::table::{Revocation, revocation};
 use crate::time::UnixTime;
 use crate::verdict::{Denial, Permit};
@@ -21,11 +23,19 @@ pub(super) struct Verified {
     pub(super) key: KeyMark,
     pub(super) lifetime: Lifetime,
     pub(super) scopes: Vec<String>,
+    pub(super) authentication: Authentication,
     /// Whose revocation revokes it.
     pub(super) subjects: Vec<SubjectHash>,
     pub(super) identity: Rc<Identity>,
     /// What the table said, and when.
     pub(super) state: Option<KnownState>,
+}
+
+/// How the user was authenticated (RFC 9068 §2.2.1).
+#[derive(Clone, Debug)]
+pub(super) struct Authentication {
+    pub(super) acr: Option<Box<str>>,
+    pub(super) auth_time: Option<UnixTime>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +64,7 @@ impl Verified {
     pub(super) fn judge(
         &mut self,
         standing: Standing,
-        scopes: &[String],
+        required: &Requirements,
         context: &mut Context<'_>,
         counters: &mut Counters,
         now: UnixTime,
@@ -64,9 +74,19 @@ impl Verified {
         if let Some(revocation) = self.revocation(standing.epoch, context, counters)? {
             return Err(self.lifetime.denial(&revocation));
         }
+        let Requirements { scopes, step_up, .. } = required;
+        if !self.authentication.suffices(step_up, self.lifetime.leeway, now) {
+            return Err(Denial::InsufficientAuthentication {
+                step_up: step_up.clone(),
+                scopes: scopes.clone(),
+                acr: self.authentication.acr.as_deref().map(json::excerpt),
+                auth_time: self.authentication.auth_time,
+                now,
+            });
+        }
         if let Some(missing) = scopes.iter().find(|scope| !self.scopes.contains(scope)) {
             let missing = missing.clone();
-            return Err(Denial::InsufficientScope { required: scopes.to_vec(), missing });
+            return Err(Denial::InsufficientScope { required: scopes.clone(), missing });
         }
         Ok(Permit { identity: Some(Rc::clone(&self.identity)), stale: standing.is_stale })
     }
@@ -100,8 +120,21 @@ impl Verified {
             self.scopes.iter().map(|scope| scope.len().saturating_add(size_of::<String>()));
         scopes
             .fold(size_of::<Self>(), usize::saturating_add)
+            .saturating_add(self.authentication.acr.as_ref().map_or(0, |acr| acr.len()))
             .saturating_add(size_of_val(self.subjects.as_slice()))
             .saturating_add(self.identity.bytes())
+    }
+}
+
+impl Authentication {
+    fn suffices(&self, step_up: &StepUp, leeway: Duration, now: UnixTime) -> bool {
+        let StepUp { acr_values, max_age } = step_up;
+        let is_strong = acr_values.is_empty()
+            || self.acr.as_deref().is_some_and(|acr| acr_values.iter().any(|value| value == acr));
+        let is_recent = max_age.is_none_or(|max_age| {
+            self.auth_time.is_some_and(|at| now.since(at) <= max_age.saturating_add(leeway))
+        });
+        is_strong && is_recent
     }
 }
 

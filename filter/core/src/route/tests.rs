@@ -11,7 +11,8 @@ fn public() -> Access {
 }
 
 fn scopes(scopes: &[&str]) -> Access {
-    Access::Token { scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect() }
+    let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+    Access::Token(Requirements { scopes, ..Requirements::default() })
 }
 
 fn prefix(path: &str, access: Access) -> Route {
@@ -25,7 +26,14 @@ fn exact(path: &str, access: Access) -> Route {
 
 fn select(routes: &Routes, method: &str, host: &str, path: &str) -> Result<Access, RouteError> {
     let (method, host, path) = (method.as_bytes(), host.as_bytes(), path.as_bytes());
-    let request = RequestView { method, path, host, authorization: Field::Absent, grpc: false };
+    let request = RequestView {
+        method,
+        path,
+        host,
+        authorization: Field::Absent,
+        grpc: false,
+        preflight: None,
+    };
     routes.select(&request).cloned()
 }
 

@@ -62,6 +62,16 @@ fn all() -> Vec<Denial> {
         Denial::TooManySubjects { count: 33, limit: 32 },
         Denial::Revoked { signal, event, at: at(1500), issued_at: Some(at(1400)) },
         Denial::Disabled { signal, event: "account-disabled", at: at(1500) },
+        Denial::InsufficientAuthentication {
+            step_up: StepUp {
+                acr_values: texts(&["phrh", "phr"]),
+                max_age: Some(Duration::from_secs(300)),
+            },
+            scopes: texts(&["read", "write"]),
+            acr: Some("pwd".to_owned()),
+            auth_time: None,
+            now: UnixTime::from_secs(1000),
+        },
         Denial::InsufficientScope {
             required: texts(&["read", "write"]),
             missing: "write".to_owned(),
@@ -116,6 +126,7 @@ fn operators_read_the_facts_that_were_compared() {
         "token names 33 subjects, at most 32 are looked up",
         "revoked by signal abababababababababababababababab (session-revoked) as of 1500, token issued at 1400",
         "disabled by signal abababababababababababababababab (account-disabled) as of 1500",
+        "the route asks for acr `phrh` or `phr` and authentication within 300s, the user was authenticated at an unknown time, acr `pwd`, now 1000",
         "scope `write` is missing, the route asks for `read write`",
         "the keys of issuer `https://idp` have not been fetched yet",
         "the state table has never been synchronized",
@@ -151,6 +162,15 @@ fn clients_get_one_answer_for_each_class_and_nothing_more() {
             "ambiguous_path" | "ambiguous_host" => {
                 (400, 3, None, r#"{"error":"invalid_request"}"#, None)
             }
+            "insufficient_authentication" => (
+                401,
+                16,
+                Some(format!(
+                    r#"Bearer realm="api", error="insufficient_user_authentication", error_description="the user has to be authenticated again", acr_values="phrh phr", max_age="300", scope="read write", {metadata}"#
+                )),
+                r#"{"error":"insufficient_user_authentication"}"#,
+                None,
+            ),
             "insufficient_scope" => (
                 403,
                 7,

@@ -229,6 +229,75 @@ fn all_scopes_of_a_route_are_needed() {
     }
 }
 
+#[test]
+fn a_route_that_asks_for_stronger_or_fresher_authentication_says_which_until_it_gets_it() {
+    let config = with(
+        config(),
+        "/routes/1",
+        json!({
+            "path_prefix": "/admin", "scopes": ["read"], "acr_values": ["phrh", "phr"], "max_age_secs": 300,
+        }),
+    );
+    let challenge = r#"Bearer realm="api", error="insufficient_user_authentication", error_description="the user has to be authenticated again", acr_values="phrh phr", max_age="300", scope="read""#;
+    let step_up = (401, "insufficient_authentication", Some(challenge));
+    // The issuer's leeway is 30 s.
+    for (acr, auth_time, expected) in [
+        (json!("phr"), json!(START - 300), PERMIT),
+        (json!("phrh"), json!(START), PERMIT),
+        (json!("phr"), json!(START - 330), PERMIT),
+        (json!("phr"), json!(START - 331), step_up),
+        (json!("phr"), json!(null), step_up),
+        (json!(null), json!(START), step_up),
+        (json!("PHR"), json!(START), step_up),
+        (json!("pwd"), json!(START), step_up),
+    ] {
+        let mut world = World::synchronized(&config);
+        let mut claims = claims();
+        for (name, value) in [("acr", &acr), ("auth_time", &auth_time)] {
+            if !value.is_null() {
+                claims[name] = value.clone();
+            }
+        }
+        let token = mint(&header(), &claims, &key(1));
+        for time in ["new", "known"] {
+            let found = world.get("/admin/users", Some(&token));
+            assert_eq!(found, answer(expected), "{acr} {auth_time}, {time}");
+        }
+        assert_eq!(world.get("/", Some(&token)), answer(PERMIT), "{acr} {auth_time} elsewhere");
+    }
+}
+
+#[test]
+fn a_known_token_grows_too_old_for_a_route_that_asks_for_fresh_authentication() {
+    let config = with(config(), "/routes/1", json!({"path_prefix": "/admin", "max_age_secs": 100}));
+    let mut world = World::synchronized(&config);
+    let token = token_with("auth_time", json!(START - 60));
+    for (secs, reason) in [(70, "permit"), (1, "insufficient_authentication")] {
+        world.wait(secs);
+        world.synchronize();
+        assert_eq!(world.get("/admin", Some(&token)).1, reason, "{secs} s later");
+    }
+}
+
+#[test]
+fn a_preflight_passes_without_a_token_only_where_the_route_of_the_announced_request_says_so() {
+    let config = with(
+        config(),
+        "/routes/1",
+        json!({"path_prefix": "/orders", "methods": ["PUT"], "cors_preflight": true}),
+    );
+    let mut world = World::synchronized(&config);
+    for (method, path, reason) in [
+        ("PUT", "/orders/7", "permit"),
+        ("DELETE", "/orders/7", "no_credentials"),
+        ("PUT", "/users", "no_credentials"),
+        ("PUT", "/orders/%2e%2e/users", "ambiguous_path"),
+    ] {
+        assert_eq!(world.preflight(method, path).1, reason, "{method} {path}");
+    }
+    assert_eq!(world.get("/orders/7", None).1, "no_credentials", "the request itself");
+}
+
 // === Keys ===
 
 #[test]

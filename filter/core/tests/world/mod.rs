@@ -348,6 +348,22 @@ impl World {
         self.answer(path, Some(authorization))
     }
 
+    /// A browser's question whether it may send a request with `method`.
+    pub(crate) fn preflight(&mut self, method: &str, path: &str) -> Answer {
+        let (host, path) = (b"api.example.com".as_slice(), path.as_bytes());
+        let preflight = Some(method.as_bytes());
+        let request = RequestView {
+            method: b"OPTIONS",
+            path,
+            host,
+            authorization: Field::Absent,
+            grpc: false,
+            preflight,
+        };
+        let verdict = self.judge(&request);
+        self.told(verdict)
+    }
+
     /// The permit for a GET that passes.
     pub(crate) fn permit(&mut self, path: &str, token: &str) -> Permit {
         self.decide(path, Some(&format!("Bearer {token}"))).unwrap()
@@ -375,7 +391,12 @@ impl World {
     }
 
     fn answer(&mut self, path: &str, authorization: Option<&str>) -> Answer {
-        match self.decide(path, authorization) {
+        let verdict = self.decide(path, authorization);
+        self.told(verdict)
+    }
+
+    fn told(&self, verdict: Result<Permit, Denial>) -> Answer {
+        match verdict {
             Ok(permit) if permit.is_stale() => (200, "permit on stale state", None),
             Ok(_) => (200, "permit", None),
             Err(denial) => {
@@ -390,13 +411,18 @@ impl World {
         let authorization = authorization.map_or(Field::Absent, |text| Field::One(text.as_bytes()));
         let (method, host, path) =
             (b"GET".as_slice(), b"api.example.com".as_slice(), path.as_bytes());
-        let request = RequestView { method, path, host, authorization, grpc: false };
+        let request =
+            RequestView { method, path, host, authorization, grpc: false, preflight: None };
+        self.judge(&request)
+    }
+
+    fn judge(&mut self, request: &RequestView<'_>) -> Result<Permit, Denial> {
         let mut context = Context {
             table: &mut self.table,
             shared: &self.shared,
             keys: &mut self.keys,
             verifier: &SoftwareVerifier,
         };
-        self.gate.decide(&request, &mut context, self.now)
+        self.gate.decide(request, &mut context, self.now)
     }
 }

@@ -4,7 +4,12 @@ use super::Check;
 use crate::config::MAX_ROUTES;
 use crate::config::raw::RawRoute;
 use crate::config::schema::join;
-use crate::route::{Access, HostMatch, PathMatch, PathPattern, Route, Routes};
+use crate::route::{
+    Access, HostMatch, PathMatch, PathPattern, Requirements, Route, Routes, StepUp,
+};
+
+/// The longest `max_age_secs`: a year. Whoever writes more has mistaken the unit.
+const MAX_AGE_SECS: u64 = 365 * 24 * 3600;
 
 impl Check {
     pub(super) fn routes(&mut self, raw: Vec<RawRoute>) -> Option<Routes> {
@@ -24,10 +29,11 @@ impl Check {
     }
 
     fn route(&mut self, raw: RawRoute, path: &str) -> Option<Route> {
+        let requirements = self.requirements(&raw, path);
         let path_match = self.path_match(raw.path, raw.path_prefix, path);
         let methods = self.methods(raw.methods, &join(path, "methods"));
         let hosts = self.hosts(raw.hosts, &join(path, "hosts"));
-        let access = self.access(raw.access.as_deref(), raw.scopes, path);
+        let access = self.access(raw.access.as_deref(), requirements, path);
         Some(Route { path: path_match?, methods: methods?, hosts: hosts?, access: access? })
     }
 
@@ -109,35 +115,51 @@ impl Check {
     fn access(
         &mut self,
         access: Option<&str>,
-        scopes: Option<Vec<String>>,
+        requirements: Option<Requirements>,
         path: &str,
     ) -> Option<Access> {
-        let scopes = self.scopes(scopes.unwrap_or_default(), &join(path, "scopes"));
-        match (access, scopes) {
-            (Some("public"), Some(scopes)) if scopes.is_empty() => Some(Access::Public),
-            (Some("public"), Some(_)) => {
-                let remedy = "remove `scopes`, or set `access: token`";
-                self.wrong(&join(path, "scopes"), "a public route asks for no scopes", remedy)
+        match access {
+            None | Some("token") => requirements.map(Access::Token),
+            Some("public") if requirements? == Requirements::default() => Some(Access::Public),
+            Some("public") => {
+                let problem = "a public route asks for nothing, and this one asks for more";
+                self.wrong(path, problem, "remove what it asks for, or set `access: token`")
             }
-            (None | Some("token"), Some(scopes)) => Some(Access::Token { scopes }),
-            (None | Some("token" | "public"), None) => None,
-            (Some(other), _) => self.no_choice(&join(path, "access"), other, "`token` or `public`"),
+            Some(other) => self.no_choice(&join(path, "access"), other, "`token` or `public`"),
         }
     }
 
-    /// RFC 6749 §3.3: no blank, quote or backslash, so they can stand in a challenge.
+    fn requirements(&mut self, raw: &RawRoute, path: &str) -> Option<Requirements> {
+        let list = |texts: &Option<Vec<String>>| texts.clone().unwrap_or_default();
+        let scopes = self.scopes(list(&raw.scopes), &join(path, "scopes"));
+        // They stand in the challenge one beside the other, as scopes do (RFC 9470 §3).
+        let acr_values = self.tokens(list(&raw.acr_values), &join(path, "acr_values"), "an `acr`");
+        let max_age = match raw.max_age_secs {
+            None => Some(None),
+            Some(secs) => {
+                self.seconds(secs, &join(path, "max_age_secs"), 0, MAX_AGE_SECS).map(Some)
+            }
+        };
+        Some(Requirements {
+            scopes: scopes?,
+            step_up: StepUp { acr_values: acr_values?, max_age: max_age? },
+            cors_preflight: raw.cors_preflight.unwrap_or_default(),
+        })
+    }
+
     fn scopes(&mut self, scopes: Vec<String>, path: &str) -> Option<Vec<String>> {
+        self.tokens(scopes, path, "a scope")
+    }
+
+    /// RFC 6749 §3.3: no blank, quote or backslash, so they can stand in a challenge.
+    fn tokens(&mut self, scopes: Vec<String>, path: &str, what: &str) -> Option<Vec<String>> {
         let mut distinct: Vec<String> = Vec::with_capacity(scopes.len());
         let mut all_good = true;
         for (index, scope) in scopes.into_iter().enumerate() {
             let is_scope_byte = |byte: u8| byte.is_ascii_graphic() && !b"\"\\".contains(&byte);
             if scope.is_empty() || !scope.bytes().all(is_scope_byte) {
-                let problem = "is not a scope: empty, or with a blank, quote or backslash";
-                self.add(
-                    &format!("{path}[{index}]"),
-                    problem,
-                    "list each scope as an entry of its own",
-                );
+                let problem = format!("is not {what}: empty, or with a blank, quote or backslash");
+                self.add(&format!("{path}[{index}]"), problem, "list each as an entry of its own");
                 all_good = false;
             } else if !distinct.contains(&scope) {
                 distinct.push(scope);

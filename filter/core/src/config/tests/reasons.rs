@@ -173,11 +173,23 @@ fn routes_are_refused_for_these_reasons() {
         ),
         (
             json!({"access": "public", "scopes": ["a"]}),
-            "`routes[0].scopes`: a public route asks for no scopes; remove `scopes`, or set `access: token`",
+            "`routes[0]`: a public route asks for nothing, and this one asks for more; remove what it asks for, or set `access: token`",
         ),
         (
             json!({"scopes": ["a b"]}),
-            "`routes[0].scopes[0]`: is not a scope: empty, or with a blank, quote or backslash; list each scope as an entry of its own",
+            "`routes[0].scopes[0]`: is not a scope: empty, or with a blank, quote or backslash; list each as an entry of its own",
+        ),
+        (
+            json!({"acr_values": ["phr phrh"]}),
+            "`routes[0].acr_values[0]`: is not an `acr`: empty, or with a blank, quote or backslash; list each as an entry of its own",
+        ),
+        (
+            json!({"max_age_secs": 31_536_001}),
+            "`routes[0].max_age_secs`: must be from 0 to 31536000, is 31536001; choose a number within",
+        ),
+        (
+            json!({"access": "public", "max_age_secs": 0}),
+            "`routes[0]`: a public route asks for nothing, and this one asks for more; remove what it asks for, or set `access: token`",
         ),
     ] {
         let config = with("/routes", json!([route]));

@@ -37,6 +37,9 @@ fn the_reference_and_the_types_have_the_same_names() {
             "/issuers/0/keys/jwks_cluster" => "/issuers/4/keys/jwks_cluster",
             "/routes/0/path" => "/routes/1/path",
             "/routes/0/scopes" => "/routes/1/scopes",
+            "/routes/0/acr_values" => "/routes/2/acr_values",
+            "/routes/0/max_age_secs" => "/routes/2/max_age_secs",
+            "/routes/0/cors_preflight" => "/routes/2/cors_preflight",
             _ => return false,
         };
         most().pointer(elsewhere).is_some()
