@@ -154,7 +154,7 @@ pub(crate) fn send_response(
     status: u16,
     details: &str,
     headers: &Pairs,
-    body: &str,
+    body: &[u8],
     grpc_status: i32,
 ) -> Result<(), Status> {
     let headers = headers.bytes();

@@ -8,8 +8,9 @@
 //! A request that passes costs one call for its headers, one for each identity header and property,
 //! and those that the gate makes to read shared data. No property is read.
 
-use rescind_core::config::Config;
+use rescind_core::config::{Challenge, Config};
 use rescind_core::request::{Field, RequestView};
+use rescind_core::resource_metadata::MetadataAnswer;
 use rescind_core::verdict::{Denial, Permit};
 
 use crate::host::{self, Action, Map};
@@ -52,13 +53,28 @@ pub(crate) fn handle(worker: Option<&mut Worker>) -> Action {
             false,
         );
     };
+    if let Some(answer) = worker.config().metadata(&view) {
+        return tell(&answer);
+    }
     let verdict = worker
         .decide(&view)
         .and_then(|permit| forward(&permit, &reserved, worker.config()).map(|()| permit));
     match verdict {
         Ok(_) => Action::Continue,
-        Err(denial) => refuse(Some(worker), &denial, view.grpc),
+        Err(denial) => {
+            let challenge = worker.config().challenge_to(&view);
+            refuse_with(Some(worker), &denial, view.grpc, &challenge)
+        }
     }
+}
+
+/// Answers a question that needs no token.
+fn tell(answer: &MetadataAnswer<'_>) -> Action {
+    let headers =
+        answer.headers.iter().fold(Pairs::new(), |pairs, (name, value)| pairs.with(name, value));
+    // If the host does not send it, the request waits until it times out: it has no permit.
+    let _ = host::send_response(answer.status, "", &headers, answer.body, NO_GRPC_STATUS);
+    Action::Pause
 }
 
 /// A request's headers, in the host's bytes.
@@ -170,8 +186,18 @@ fn forward(permit: &Permit, reserved: &[&[u8]], config: &Config) -> Result<(), D
 }
 
 /// Answers the request. Never lets it go on.
-fn refuse(mut worker: Option<&mut Worker>, denial: &Denial, grpc: bool) -> Action {
-    if let Some(worker) = worker.as_deref_mut() {
+fn refuse(worker: Option<&mut Worker>, denial: &Denial, grpc: bool) -> Action {
+    let challenge = worker.as_deref().map(|worker| worker.config().challenge.clone());
+    refuse_with(worker, denial, grpc, &challenge.unwrap_or_default())
+}
+
+fn refuse_with(
+    worker: Option<&mut Worker>,
+    denial: &Denial,
+    grpc: bool,
+    challenge: &Challenge,
+) -> Action {
+    if let Some(worker) = worker {
         worker.refused(denial);
     }
     // For access logs. A host that cannot do it still gets the answer.
@@ -179,8 +205,6 @@ fn refuse(mut worker: Option<&mut Worker>, denial: &Denial, grpc: bool) -> Actio
     if let Some(signal) = denial.signal() {
         let _ = host::set_property(SIGNAL, signal.to_string().as_bytes());
     }
-    let no_challenge = rescind_core::config::Challenge::default();
-    let challenge = worker.as_deref().map_or(&no_challenge, |worker| &worker.config().challenge);
     let response = denial.response(challenge);
     let mut headers = Pairs::new();
     for (name, value) in &response.headers {
@@ -190,12 +214,17 @@ fn refuse(mut worker: Option<&mut Worker>, denial: &Denial, grpc: bool) -> Actio
         true => i32::try_from(response.grpc_status).unwrap_or(NO_GRPC_STATUS),
         false => NO_GRPC_STATUS,
     };
-    let sent =
-        host::send_response(response.status, denial.reason(), &headers, response.body, grpc_status);
+    let sent = host::send_response(
+        response.status,
+        denial.reason(),
+        &headers,
+        response.body.as_bytes(),
+        grpc_status,
+    );
     if sent.is_err() {
         // Some hosts refuse a header or a status; all can say this. If not, the request waits until it times out.
         let _ = host::set_header(b"authorization", POISON);
-        let _ = host::send_response(503, "", &Pairs::new(), "", NO_GRPC_STATUS);
+        let _ = host::send_response(503, "", &Pairs::new(), b"", NO_GRPC_STATUS);
     }
     Action::Pause
 }

@@ -19,6 +19,8 @@ use crate::jwk::KeySet;
 use crate::jws::Algorithm;
 use crate::mapping::Mapping;
 use crate::replica::ReplicaConfig;
+use crate::request::RequestView;
+use crate::resource_metadata::{self, MetadataAnswer, MetadataDocument};
 use crate::route::Routes;
 use crate::table::TableReader;
 
@@ -43,6 +45,9 @@ pub const MAX_ISSUERS: usize = 64;
 /// The most routes: they are tried one after the other at each request.
 pub const MAX_ROUTES: usize = 256;
 
+/// The most protected resources: each is compared with the path of every request.
+pub const MAX_RESOURCES: usize = 64;
+
 /// The whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -56,6 +61,8 @@ pub struct Config {
     pub identity: IdentityOutput,
     /// What clients are told.
     pub challenge: Challenge,
+    /// What the protected resources say about themselves.
+    pub resources: Vec<MetadataDocument>,
     /// Budgets.
     pub limits: Limits,
 }
@@ -225,6 +232,27 @@ impl Config {
     #[must_use]
     pub fn table_reader(&self) -> TableReader {
         TableReader::new(&self.revocation.table, self.revocation.checksum_key)
+    }
+
+    /// The answer to `request` if it asks for a resource's document (RFC 9728 §3), which needs no token.
+    #[must_use]
+    pub fn metadata(&self, request: &RequestView<'_>) -> Option<MetadataAnswer<'_>> {
+        let path = request.path_without_query();
+        let document = resource_metadata::find(&self.resources, path, request.host)?;
+        Some(document.answer(request.method))
+    }
+
+    /// What a client is told whose `request` is refused: where the resource that it asked for describes itself.
+    #[must_use]
+    pub fn challenge_to(&self, request: &RequestView<'_>) -> Challenge {
+        let (path, host) = (request.path_without_query(), request.host);
+        let document = resource_metadata::of_request(&self.resources, path, host);
+        let resource_metadata =
+            document.map_or(&*self.challenge.resource_metadata, MetadataDocument::url);
+        Challenge {
+            realm: self.challenge.realm.clone(),
+            resource_metadata: resource_metadata.to_owned(),
+        }
     }
 
     /// What the follower of the feed needs to know.

@@ -118,6 +118,17 @@ impl MetadataDocument {
         &self.path
     }
 
+    /// Whether the resource has `path` (without query) at `host`; if so, how many bytes of the path say that. `None`
+    /// for a host of another resource.
+    #[must_use]
+    fn covers(&self, path: &[u8], host: &[u8]) -> Option<usize> {
+        let host = std::str::from_utf8(host).ok()?;
+        let resource = self.path.strip_prefix(WELL_KNOWN_PATH)?.trim_end_matches('/');
+        let rest = path.strip_prefix(resource.as_bytes())?;
+        (same_authority(&self.authority, host) && matches!(rest, [] | [b'/', ..]))
+            .then_some(resource.len())
+    }
+
     /// The document, as JSON.
     #[must_use]
     pub fn body(&self) -> &[u8] {
@@ -177,6 +188,22 @@ pub fn find<'d>(
         .into_iter()
         .chain(at_path)
         .find(|document| same_authority(&document.authority, host))
+}
+
+/// The document of the resource that a request for `path` (without query) at `host` is meant for: the one that names
+/// most of the path; if there is one document only, that one.
+#[must_use]
+pub fn of_request<'d>(
+    documents: &'d [MetadataDocument],
+    path: &[u8],
+    host: &[u8],
+) -> Option<&'d MetadataDocument> {
+    if let [document] = documents {
+        return Some(document);
+    }
+    let covering =
+        documents.iter().filter_map(|document| Some((document.covers(path, host)?, document)));
+    covering.max_by_key(|(length, _)| *length).map(|(_, document)| document)
 }
 
 /// Members that are empty are left out (RFC 9728 §3.2).

@@ -8,4 +8,5 @@ mod key_sets;
 mod load;
 mod module;
 mod promises;
+mod recovery;
 mod restarts;

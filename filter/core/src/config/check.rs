@@ -21,6 +21,7 @@ use crate::{json, jws};
 
 mod issuers;
 mod keys;
+mod resources;
 mod routes;
 
 /// A companion further away than this is not followed but guessed at.
@@ -84,6 +85,8 @@ impl Check {
         };
         let identity = self.identity(raw.identity.unwrap_or_default());
         let challenge = self.challenge(raw.challenge.unwrap_or_default());
+        let resources = self
+            .resources(raw.resources.unwrap_or_default(), issuers.as_deref().unwrap_or_default());
         let limits = self.limits(&raw.limits.unwrap_or_default());
         Some(Config {
             issuers: issuers?,
@@ -91,6 +94,7 @@ impl Check {
             revocation: revocation?,
             identity: identity?,
             challenge: challenge?,
+            resources: resources?,
             limits: limits?,
         })
     }

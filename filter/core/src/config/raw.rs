@@ -14,6 +14,7 @@ pub(super) struct RawConfig {
     pub(super) revocation: Option<RawRevocation>,
     pub(super) identity: Option<RawIdentity>,
     pub(super) challenge: Option<RawChallenge>,
+    pub(super) resources: Option<Vec<RawResource>>,
     pub(super) limits: Option<RawLimits>,
 }
 
@@ -109,6 +110,16 @@ pub(super) struct RawHeaders {
 pub(super) struct RawChallenge {
     pub(super) realm: Option<String>,
     pub(super) resource_metadata: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawResource {
+    pub(super) resource: Option<String>,
+    pub(super) authorization_servers: Option<Vec<String>>,
+    pub(super) scopes: Option<Vec<String>>,
+    pub(super) name: Option<String>,
+    pub(super) documentation: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -58,6 +58,12 @@ pub(super) const CONFIG: &[Field] = &[
         NONE,
         "What `WWW-Authenticate` says beside the error.",
     ),
+    field(
+        "resources",
+        Kind::Objects(RESOURCE),
+        NONE,
+        "What is protected here. Each gets a document (RFC 9728) that the filter itself serves, and that challenges name, so that clients find their authorization server.",
+    ),
     field("limits", Kind::Object(LIMITS), NONE, "Budgets of each worker."),
 ];
 
@@ -290,8 +296,26 @@ const CHALLENGE: &[Field] = &[
         "resource_metadata",
         Kind::Text,
         NONE,
-        "URL of the resource's metadata (RFC 9728), for clients that find their authorization server by it.",
+        "URL of the resource's metadata (RFC 9728), if it is served elsewhere: see `resources`.",
     ),
+];
+
+const RESOURCE: &[Field] = &[
+    field(
+        "resource",
+        Kind::Text,
+        REQUIRED,
+        "Its identifier: an https URL that is in some issuer's `audiences`. With `https://api.example.com/mcp` the document is at `/.well-known/oauth-protected-resource/mcp`.",
+    ),
+    field(
+        "authorization_servers",
+        Kind::Texts,
+        "all issuers that have it in `audiences`",
+        "Who issues tokens for it.",
+    ),
+    field("scopes", Kind::Texts, NONE, "The scopes that clients may ask for."),
+    field("name", Kind::Text, NONE, "Its name, for people."),
+    field("documentation", Kind::Text, NONE, "URL of its documentation, for developers."),
 ];
 
 const LIMITS: &[Field] = &[

@@ -85,6 +85,13 @@ fn most() -> Value {
     });
     config["challenge"] =
         json!({"realm": "api", "resource_metadata": "https://api.example.com/.well-known/x"});
+    config["resources"] = json!([{
+        "resource": "https://api.example.com",
+        "authorization_servers": ["https://idp.example.com"],
+        "scopes": ["admin", "write"],
+        "name": "API",
+        "documentation": "https://docs.example.com",
+    }]);
     config["limits"] =
         json!({"max_token_bytes": 4096, "token_cache_entries": 10, "token_cache_bytes": 1000});
     config
@@ -198,7 +205,7 @@ fn every_problem_is_reported_at_once_in_the_order_of_the_paths() {
     config["routes"] = json!([{"path": "admin"}]);
     config["extra"] = json!(1);
     let expected = "\
-        `extra`: unknown name; known here are `issuers`, `routes`, `revocation`, `identity`, `challenge`, `limits`\n\
+        `extra`: unknown name; known here are `issuers`, `routes`, `revocation`, `identity`, `challenge`, `resources`, `limits`\n\
         `issuers[0].algorithms[0]`: `HS256` is not a choice; choose from `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384`, `EdDSA`\n\
         `issuers[0].audiences`: is missing; name what tokens for this gateway have in `aud`\n\
         `issuers[0].leeway`: unknown name; did you mean `leeway_secs`\n\

@@ -138,3 +138,29 @@ fn a_document_is_found_by_its_exact_path_and_only_then_by_host() {
         assert_eq!(found(path, "one.example"), None, "{path}");
     }
 }
+
+#[test]
+fn a_refused_request_is_told_of_the_resource_that_names_most_of_its_path() {
+    let documents = [
+        document("https://api.example"),
+        document("https://api.example/mcp"),
+        document("https://other.example/mcp/"),
+    ];
+    for (host, path, place) in [
+        ("api.example", "/", Some(0)),
+        ("api.example", "/orders", Some(0)),
+        ("api.example", "/mcp", Some(1)),
+        ("API.example:443", "/mcp/tools", Some(1)),
+        ("api.example", "/mcpx", Some(0)),
+        ("other.example", "/mcp", Some(2)),
+        ("other.example", "/orders", None),
+        ("stranger.example", "/mcp", None),
+        ("", "/mcp", None),
+    ] {
+        let found = of_request(&documents, path.as_bytes(), host.as_bytes());
+        assert_eq!(found, place.and_then(|place: usize| documents.get(place)), "{host}{path}");
+    }
+    assert_eq!(of_request(&[], b"/", b"api.example"), None);
+    let only = of_request(&documents[1..2], b"/elsewhere", b"stranger.example");
+    assert_eq!(only, documents.get(1), "one document is everybody's");
+}

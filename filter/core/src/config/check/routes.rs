@@ -147,7 +147,7 @@ impl Check {
         })
     }
 
-    fn scopes(&mut self, scopes: Vec<String>, path: &str) -> Option<Vec<String>> {
+    pub(super) fn scopes(&mut self, scopes: Vec<String>, path: &str) -> Option<Vec<String>> {
         self.tokens(scopes, path, "a scope")
     }
 

@@ -289,3 +289,51 @@ fn what_is_told_to_services_and_clients_is_refused_for_these_reasons() {
         assert_eq!(parse(&config).unwrap_err(), expected, "{config}");
     }
 }
+
+#[test]
+fn resources_are_refused_for_these_reasons() {
+    let audience = "https://api.example.com";
+    for (resource, message) in [
+        (json!({}), "`resources[0].resource`: is missing; set it to the resource's https URL"),
+        (
+            json!({"resource": "https://other.example.com"}),
+            "`resources[0].resource`: is no issuer's audience: tokens for it are refused; add it to the `audiences` of the issuer whose tokens are meant for it",
+        ),
+        (
+            json!({"resource": audience, "authorization_servers": ["idp"]}),
+            "`resources[0].authorization_servers[0]`: does not start with `https://`; write it as `https://host/path`",
+        ),
+        (
+            json!({"resource": audience, "documentation": "http://docs"}),
+            "`resources[0].documentation`: does not start with `https://`; write it as `https://host/path`",
+        ),
+        (
+            json!({"resource": audience, "scopes": ["a b"]}),
+            "`resources[0].scopes[0]`: is not a scope: empty, or with a blank, quote or backslash; list each as an entry of its own",
+        ),
+    ] {
+        let errors = parse(&set(least(), "/resources", json!([resource]))).unwrap_err();
+        assert!(errors.lines().any(|line| line.contains(message)), "{message}\n{errors}");
+    }
+    let config = set(least(), "/issuers/0/audiences", json!(["api"]));
+    let errors = parse(&set(config, "/resources", json!([{"resource": "api"}]))).unwrap_err();
+    let message = "`resources[0].resource`: does not start with `https://`; write it as `https://api.example.com/path`";
+    assert!(errors.contains(message), "{errors}");
+    let twice = json!([{"resource": audience}, {"resource": audience}]);
+    let errors = parse(&set(least(), "/resources", twice)).unwrap_err();
+    assert!(errors.contains("`resources[1].resource`: has its document at"), "{errors}");
+}
+
+#[test]
+fn limits_on_the_number_of_resources_hold_on_both_sides() {
+    let config = |count: usize| {
+        let names: Vec<String> =
+            (0..count).map(|number| format!("https://api.example.com/{number}")).collect();
+        let resources: Vec<Value> = names.iter().map(|name| json!({"resource": name})).collect();
+        let config = set(least(), "/issuers/0/audiences", json!(names));
+        set(config, "/resources", json!(resources))
+    };
+    assert_eq!(parse(&config(MAX_RESOURCES)).unwrap().resources.len(), MAX_RESOURCES);
+    let errors = parse(&config(MAX_RESOURCES + 1)).unwrap_err();
+    assert!(errors.contains("`resources`: has 65 entries, at most 64 are allowed"), "{errors}");
+}
