@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::client::{Access, Client, Revocation};
 use crate::config::{Config, Problem};
+use crate::journal::{Journal, JournalError};
 use crate::{import, keygen, server};
 
 /// Wrong usage or configuration (`EX_USAGE` of sysexits.h).
@@ -83,6 +84,12 @@ enum Command {
         #[arg(long, default_value = "rescind.toml")]
         config: PathBuf,
     },
+    /// Make the journal's file of a stopped companion as small as it can be.
+    Compact {
+        /// The configuration.
+        #[arg(long, default_value = "rescind.toml")]
+        config: PathBuf,
+    },
 }
 
 /// Whom to revoke.
@@ -140,6 +147,10 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
                 Err(error) => report(Err(error.to_string())),
             })
         }
+        Command::Compact { config } => with_config(&config, |config| match compact(&config) {
+            Ok(text) => print(&text),
+            Err(error) => report(Err(error.to_string())),
+        }),
         Command::Revoke { whom, reason, event, at, access, json } => {
             with_client(&access, |client| {
                 client.revoke(&whom.subjects(), &event, at, reason.as_deref(), json)
@@ -148,6 +159,15 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Show { signal, access } => with_client(&access, |client| client.show(&signal)),
         Command::Status { access, json } => with_client(&access, |client| client.status(json)),
     }
+}
+
+fn compact(config: &Config) -> Result<String, JournalError> {
+    let mut journal = Journal::open(&config.journal, &config.feed.subject_key)?;
+    let before = journal.bytes();
+    // One run may leave room that the next one finds.
+    while journal.compact()? {}
+    let (entries, after) = (journal.entries()?, journal.bytes());
+    Ok(format!("{entries} entries: {before} bytes before, {after} bytes now\n"))
 }
 
 fn with_config(path: &std::path::Path, run: impl FnOnce(Config) -> ExitCode) -> ExitCode {

@@ -26,6 +26,9 @@ pub(crate) struct Access {
     /// The file with the operator's token, if not the one of the configuration.
     #[arg(long)]
     token_file: Option<PathBuf>,
+    /// A PEM file with the certificates to trust, if not the companion's own.
+    #[arg(long)]
+    ca: Option<PathBuf>,
 }
 
 /// A subject, and the event that suits it if the operator names none.
@@ -120,8 +123,21 @@ impl Client {
             .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)
             .max_redirects(0);
-        let roots = found.certificate.and_then(|path| std::fs::read(path).ok());
-        let roots = roots.map(|pem| certificates(&pem)).filter(|roots| !roots.is_empty());
+        let own = found.certificate.and_then(|path| std::fs::read(path).ok());
+        let roots = match &access.ca {
+            None => own.map(|pem| certificates(&pem)).filter(|roots| !roots.is_empty()),
+            Some(path) => {
+                let remedy = "name a PEM file with the certificates to trust";
+                let wrong = |what: String| problem("--ca", what, remedy);
+                let pem = std::fs::read(path)
+                    .map_err(|error| wrong(format!("cannot read `{}`: {error}", path.display())))?;
+                let roots = certificates(&pem);
+                if roots.is_empty() {
+                    return Err(wrong(format!("`{}` holds no PEM certificate", path.display())));
+                }
+                Some(roots)
+            }
+        };
         if let Some(roots) = roots {
             let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&roots)).build();
             config = config.tls_config(tls);

@@ -30,6 +30,14 @@ const MIN_RETENTION_SECS: u32 = 60;
 const MAX_RETENTION_SECS: u32 = 90 * 86_400;
 /// A day: longer than the access tokens of every large issuer but Entra's CAE ones.
 const DEFAULT_RETENTION_SECS: u32 = 86_400;
+const DAY: Duration = Duration::from_secs(86_400);
+/// A repeat must be recognized for longer than a lifted state is remembered (30 days), or an old
+/// `account-disabled` that is delivered again would hold again.
+const MIN_AUDIT_DAYS: u32 = 31;
+/// Ten years.
+const MAX_AUDIT_DAYS: u32 = 3650;
+/// A quarter: PCI DSS 10.5.1 wants three months of audit trail at hand.
+const DEFAULT_AUDIT_DAYS: u32 = 90;
 /// Longest name of a transmitter or gateway: they stand in URLs, logs and metric labels.
 const MAX_NAME_CHARS: usize = 64;
 
@@ -42,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     /// The journal's file.
     pub(crate) journal: PathBuf,
+    /// For how long an accepted SET is kept at least.
+    pub(crate) audit_retention: Duration,
     /// Who signs the SETs made here; without it nothing can be signalled from here.
     pub(crate) identity: Option<Identity>,
     /// The feed.
@@ -154,6 +164,12 @@ fn read(mut root: Section<'_>) -> Option<Config> {
     let mut journal = root.section("journal", "where accepted signals are kept");
     let journal_path =
         journal.path("path", "name the file of the journal: path = \"rescind.redb\"");
+    let audit_days = journal.integer(
+        "audit_retention_days",
+        MIN_AUDIT_DAYS..=MAX_AUDIT_DAYS,
+        DEFAULT_AUDIT_DAYS,
+        "for how many days an accepted SET is kept at least",
+    );
     journal.finish();
     let identity_given = root.has("identity");
     let identity = root.optional_section("identity").and_then(identity);
@@ -171,6 +187,7 @@ fn read(mut root: Section<'_>) -> Option<Config> {
         listen,
         tls,
         journal: journal_path?,
+        audit_retention: DAY.saturating_mul(audit_days),
         identity: if identity_given { Some(identity?) } else { None },
         feed: feed?,
         gateways: gateways?,

@@ -25,6 +25,7 @@ use rescind_core::record::{Record, SignalId};
 use rescind_core::time::UnixTime;
 
 mod actions;
+mod pruning;
 mod writer;
 
 pub(crate) use writer::{Accepted, Submit, WriteError, start};
@@ -189,23 +190,31 @@ impl Journal {
             let set = transaction.open_table(SETS)?.get(sequence)?.ok_or_else(corrupted)?;
             let records = transaction.open_table(ACTIONS)?.get(sequence)?.ok_or_else(corrupted)?;
             let records = actions::decode(records.value()).ok_or_else(corrupted)?;
-            let (received_at, source, issuer, jti, raw): (
-                u64,
-                String,
-                String,
-                String,
-                &minicbor::bytes::ByteSlice,
-            ) = minicbor::decode(set.value()).map_err(|_| corrupted())?;
+            let (received_at, source, issuer, jti, raw) =
+                decode(set.value()).ok_or_else(corrupted)?;
             Ok(Some(KeptSet {
                 sequence,
                 received_at: UnixTime::from_millis(received_at),
-                source,
-                issuer,
-                jti,
+                source: source.to_owned(),
+                issuer: issuer.to_owned(),
+                jti: jti.to_owned(),
                 raw: raw.to_vec(),
                 records,
             }))
         })
+    }
+
+    /// The sequence of the SET that `signal` names.
+    pub(crate) fn sequence(&self, signal: &SignalId) -> Result<Option<u64>, JournalError> {
+        self.with(|database| {
+            let table = database.begin_read()?.open_table(SIGNALS)?;
+            Ok(table.get(&signal.0)?.map(|sequence| sequence.value()))
+        })
+    }
+
+    /// The size of the file; 0 if it cannot be told.
+    pub(crate) fn bytes(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
     }
 
     /// The last sequence; 0 if there is none.
@@ -284,6 +293,15 @@ fn encode(set: &NewSet) -> Vec<u8> {
     // Writing to a Vec cannot fail; the Result is the encoder's general form.
     let _infallible = minicbor::encode(entry, &mut bytes);
     bytes
+}
+
+/// When it was received (milliseconds), source, `iss`, `jti`, the SET.
+type Entry<'b> = (u64, &'b str, &'b str, &'b str, &'b [u8]);
+
+fn decode(bytes: &[u8]) -> Option<Entry<'_>> {
+    let (received_at, source, issuer, jti, raw): (_, _, _, _, &minicbor::bytes::ByteSlice) =
+        minicbor::decode(bytes).ok()?;
+    Some((received_at, source, issuer, jti, raw))
 }
 
 fn open_database(path: &Path, fingerprint: &[u8; 32]) -> Result<(Database, LogId), JournalError> {

@@ -8,9 +8,10 @@
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use rescind_core::jwk::{KeySet, KeySetError, MAX_KEY_SET_BYTES};
+use tokio::time::Instant;
 
 use crate::config::KeySource;
 use crate::metrics::{Counter, Metrics};
@@ -179,3 +180,6 @@ fn jittered(pause: Duration) -> Duration {
     let share = f64::from(random).min(f64::from(u32::MAX)) / f64::from(u32::MAX);
     half.saturating_add(half.mul_f64(share))
 }
+
+#[cfg(test)]
+mod tests;

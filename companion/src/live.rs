@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hashbrown::HashTable;
-use rescind_core::record::{FactKind, Record};
+use rescind_core::record::{Fact, FactKind, Record, RecordKey};
 use rescind_core::table::is_forgotten;
 use rescind_core::time::UnixTime;
 use tokio::sync::watch;
@@ -92,6 +92,13 @@ impl LiveLog {
     /// What changed after `from`, at most `max_records` records and about `max_bytes` in a page.
     pub(crate) fn stretch(&self, from: u64, max_records: usize, max_bytes: usize) -> Stretch {
         self.lock().stretch(from, max_records, max_bytes)
+    }
+
+    /// Whether any of `records` is in force: the one that decides, of all that were ever said about
+    /// the same.
+    pub(crate) fn is_needed(&self, records: &[Record]) -> bool {
+        let live = self.lock();
+        records.iter().any(|record| live.fact(&record.key) == Some(&record.fact))
     }
 
     /// Looks at the next `count` records and drops those that can be forgotten.
@@ -182,6 +189,13 @@ impl Live {
         };
         self.changed = self.changed.max(sequence);
         self.order.push_back((sequence, slot));
+    }
+
+    fn fact(&self, key: &RecordKey) -> Option<&Fact> {
+        let hash = self.hasher.hash_one(key);
+        let same = |slot: &u32| find(&self.slots, *slot).is_some_and(|s| s.record.key == *key);
+        let slot = self.index.find(hash, same)?;
+        find(&self.slots, *slot).map(|slot| &slot.record.fact)
     }
 
     /// Puts `new` into a free slot. `None` only beyond 2^32 records, which memory ends long before.

@@ -28,7 +28,7 @@ pub(crate) struct Metric {
 }
 
 /// All of them.
-pub(crate) const TABLE: [Metric; 15] = [
+pub(crate) const TABLE: [Metric; 16] = [
     counter("rescind_sets_total", "SETs by outcome: accepted, duplicate, refused or unavailable"),
     counter("rescind_sets_refused_total", "refused SETs by error code (RFC 8935)"),
     counter("rescind_sets_recorded_total", "accepted SETs without effect on any token"),
@@ -40,6 +40,7 @@ pub(crate) const TABLE: [Metric; 15] = [
     counter("rescind_feed_signatures_total", "pages signed; the others came from the cache"),
     counter("rescind_keys_fetched_total", "key sets read from a URL or file, by outcome"),
     gauge("rescind_connections", "open connections"),
+    gauge("rescind_journal_bytes", "size of the journal's file"),
     gauge("rescind_live_records", "records that gateways hold"),
     gauge("rescind_log_head", "sequence of the last accepted SET"),
     gauge("rescind_gateway_lag", "accepted SETs that a gateway has not asked beyond, by gateway"),
@@ -132,6 +133,8 @@ pub(crate) struct Gauges {
     pub(crate) live: u64,
     /// Sequence of the last accepted SET.
     pub(crate) head: u64,
+    /// Size of the journal's file.
+    pub(crate) journal_bytes: u64,
     /// Name, lag and seconds since the last poll of each gateway that asked since the start.
     pub(crate) gateways: Vec<(String, u64, f64)>,
 }
@@ -231,6 +234,7 @@ impl Metrics {
             "rescind_connections" => load(&self.connections),
             "rescind_live_records" => gauges.live,
             "rescind_log_head" => gauges.head,
+            "rescind_journal_bytes" => gauges.journal_bytes,
             "rescind_gateway_lag" => {
                 for (gateway, lag, _) in &gauges.gateways {
                     let _infallible = writeln!(page, "{name}{{gateway=\"{gateway}\"}} {lag}");
@@ -268,7 +272,12 @@ mod tests {
     fn every_metric_has_a_line_and_every_line_a_metric() {
         let metrics = Metrics::default();
         metrics.count(Counter::SetsAccepted);
-        let gauges = Gauges { live: 2, head: 3, gateways: vec![("edge-1".to_owned(), 1, 0.25)] };
+        let gauges = Gauges {
+            live: 2,
+            head: 3,
+            journal_bytes: 4096,
+            gateways: vec![("edge-1".to_owned(), 1, 0.25)],
+        };
         let page = metrics.page(&gauges);
         for metric in TABLE {
             let prefixes = [format!("{} ", metric.name), format!("{}{{", metric.name)];

@@ -8,7 +8,8 @@
 //! 4. Signature; an unknown `kid` makes the keys be asked for once more.
 //! 5. `aud` and everything else the SET says; whether this transmitter may say it.
 //! 6. The journal: durable, visible to the feed, then `202`. A repeat is answered as the first time
-//!    (RFC 8935 §2) and changes nothing.
+//!    (RFC 8935 §2) and changes nothing; also when the transmitter's authority was narrowed since.
+//!    What was accepted stays in force: to lift it is a decision of its own.
 //!
 //! It refuses to acknowledge what it cannot keep: 503 with Retry-After, and the transmitter tries
 //! again.
@@ -26,7 +27,7 @@ use rescind_core::subject::SubjectHasher;
 use rescind_core::time::UnixTime;
 
 use crate::config::Transmitter;
-use crate::journal::{Accepted, NewSet, Submit, WriteError};
+use crate::journal::{Accepted, Journal, NewSet, Submit, WriteError};
 use crate::keys::Keys;
 use crate::metrics::{Counter, Metrics};
 use crate::secret::TokenDigest;
@@ -57,6 +58,7 @@ pub(crate) struct Receiver {
 #[derive(Clone, Debug)]
 pub(crate) struct Intake {
     hasher: SubjectHasher,
+    journal: Arc<Journal>,
     submit: Submit,
     metrics: Arc<Metrics>,
 }
@@ -141,9 +143,14 @@ impl Receiver {
 }
 
 impl Intake {
-    /// Hashes subjects with `subject_key` and keeps SETs through `submit`.
-    pub(crate) fn new(subject_key: [u8; 16], submit: Submit, metrics: Arc<Metrics>) -> Self {
-        Self { hasher: SubjectHasher::new(subject_key), submit, metrics }
+    /// Hashes subjects with `subject_key` and keeps SETs in `journal` through `submit`.
+    pub(crate) fn new(
+        subject_key: [u8; 16],
+        journal: Arc<Journal>,
+        submit: Submit,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { hasher: SubjectHasher::new(subject_key), journal, submit, metrics }
     }
 
     /// Keeps a SET that passed every check but that of authority.
@@ -155,7 +162,10 @@ impl Intake {
         authority: &Authority,
         now: UnixTime,
     ) -> Result<Accepted, Refusal> {
-        let records: Vec<Record> = event::records(set, authority, &self.hasher)?;
+        let records: Vec<Record> = match event::records(set, authority, &self.hasher) {
+            Ok(records) => records,
+            Err(error) => return self.known(set).ok_or(error.into()),
+        };
         let recorded_only = records.is_empty();
         let new = NewSet {
             signal: set.signal(),
@@ -167,15 +177,26 @@ impl Intake {
             records,
         };
         let accepted = self.submit.submit(new).await?;
+        self.count(source, set, accepted, recorded_only);
+        Ok(accepted)
+    }
+
+    /// A SET that was accepted when this transmitter could say more than it can today.
+    fn known(&self, set: &SecurityEventToken) -> Option<Accepted> {
+        let sequence = self.journal.sequence(&set.signal()).ok()??;
+        self.metrics.count(Counter::SetsDuplicate);
+        Some(Accepted { sequence, new: false })
+    }
+
+    fn count(&self, source: &str, set: &SecurityEventToken, accepted: Accepted, recorded: bool) {
         let outcome = if accepted.new { Counter::SetsAccepted } else { Counter::SetsDuplicate };
         self.metrics.count(outcome);
-        if accepted.new && recorded_only {
+        if accepted.new && recorded {
             self.metrics.count(Counter::SetsRecorded);
         }
         tracing::debug!(
             source, signal = %set.signal(), event = set.event_name(),
             sequence = accepted.sequence, new = accepted.new, "SET accepted"
         );
-        Ok(accepted)
     }
 }

@@ -6,6 +6,11 @@
 //! costs a bounded amount for a bounded time. HTTP/2 is not offered: gateways and transmitters need
 //! one request at a time, and a stream limit would be one more thing to get right.
 //!
+//! # Coming up
+//!
+//! The port is bound first. While the journal is replayed `/healthz` says yes, `/readyz` says no and
+//! everything else is answered 503 with Retry-After ([`Front`]).
+//!
 //! # Going down
 //!
 //! On SIGTERM or SIGINT: `/readyz` says no, nothing is accepted any more, long polls are answered at
@@ -17,6 +22,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -30,15 +36,25 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
+use crate::front::Front;
 use crate::journal::{self, Journal};
 use crate::live::LiveLog;
 use crate::metrics::Metrics;
+use crate::patient::Patient;
+use crate::prune;
 use crate::service::Service;
 
 /// Open connections: ten thousand gateways (DESIGN.md, Scale) and room for transmitters.
 const MAX_CONNECTIONS: usize = 16_384;
+/// File descriptors that are not for connections: the journal, key files, fetches, logs.
+const RESERVED_FILES: usize = 64;
 /// From one request to the header of the next, and so also how long a connection may idle.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+/// From a new connection to the header of its first request. A stranger who only connects is gone
+/// before he can hold many of them; a gateway's connection may then idle for longer.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may read nothing of its answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// For a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a request's header; a bearer token and some lines of a mesh's sidecar.
@@ -87,33 +103,24 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
 async fn run(config: Config) -> Result<(), ServeError> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let metrics = Arc::new(Metrics::default());
-    let journal = Arc::new(Journal::open(&config.journal, &config.feed.subject_key)?);
-    let live = Arc::new(LiveLog::new(config.feed.retention.saturating_add(RETENTION_MARGIN)));
-    replay(&journal, &live)?;
     let (address, tls) = (config.listen, config.tls.clone());
     let listen = |source| ServeError::Listen { address, source };
+    // Before the journal: a second companion must not touch what the first one has open.
     let listener = TcpListener::bind(address).await.map_err(listen)?;
-    let (submit, writer) =
-        journal::start(Arc::clone(&journal), Arc::clone(&live), Arc::clone(&metrics))?;
-    let (drain, draining) = watch::channel(false);
-    let service =
-        Arc::new(Service::new(config, journal, Arc::clone(&live), submit, metrics, draining));
-    let mut background = JoinSet::new();
-    for keys in service.keys() {
-        background.spawn(keys.keep_fresh());
-    }
-    background.spawn(forget(live));
     let address = listener.local_addr()?;
-    let log = service.feed().log();
-    tracing::info!(
-        %address, tls = tls.is_some(), %log, feed_key = service.feed().public_key(), "serving"
-    );
+    let (drain, draining) = watch::channel(false);
+    let front = Arc::new(Front::new(Arc::clone(&metrics)));
+    let room = room();
+    tracing::info!(%address, tls = tls.is_some(), connections = room, "listening");
     let acceptor = tls.map(TlsAcceptor::from);
-    let mut connections = JoinSet::new();
+    let (mut background, mut connections) = (JoinSet::new(), JoinSet::new());
+    let mut writer = None;
     {
-        let accepting = accept(&listener, acceptor, &service, &drain, &mut connections);
+        let accepting = accept(&listener, room, acceptor, &front, &drain, &mut connections);
+        let opening = open(config, metrics, draining, &front, &mut background, &mut writer);
         tokio::select! {
             never = accepting => match never {},
+            outcome = opening => match outcome? {},
             _ = term.recv() => {}
             _ = int.recv() => {}
         }
@@ -131,13 +138,56 @@ async fn run(config: Config) -> Result<(), ServeError> {
     connections.shutdown().await;
     background.shutdown().await;
     // The writer ends when nobody can hand in SETs any more.
-    drop(service);
-    let joined = tokio::task::spawn_blocking(move || writer.join());
-    if !matches!(joined.await, Ok(Ok(()))) {
-        tracing::error!("the journal's thread failed");
+    drop(front);
+    if let Some(writer) = writer {
+        let joined = tokio::task::spawn_blocking(move || writer.join());
+        if !matches!(joined.await, Ok(Ok(()))) {
+            tracing::error!("the journal's thread failed");
+        }
     }
     tracing::info!("ended");
     Ok(())
+}
+
+/// Replays the journal and begins to serve. Returns only an error.
+async fn open(
+    config: Config,
+    metrics: Arc<Metrics>,
+    draining: watch::Receiver<bool>,
+    front: &Front,
+    background: &mut JoinSet<()>,
+    writer: &mut Option<std::thread::JoinHandle<()>>,
+) -> Result<Infallible, ServeError> {
+    let (path, subject_key) = (config.journal.clone(), config.feed.subject_key);
+    let live = Arc::new(LiveLog::new(config.feed.retention.saturating_add(RETENTION_MARGIN)));
+    let replayed = Arc::clone(&live);
+    let replay = tokio::task::spawn_blocking(move || {
+        let journal = Journal::open(&path, &subject_key)?;
+        replay(&journal, &replayed)?;
+        Ok::<_, journal::JournalError>(Arc::new(journal))
+    });
+    let journal = replay.await.map_err(io::Error::other)??;
+    let (submit, thread) =
+        journal::start(Arc::clone(&journal), Arc::clone(&live), Arc::clone(&metrics))?;
+    *writer = Some(thread);
+    let audit_retention = config.audit_retention;
+    let service = Service::new(
+        config,
+        Arc::clone(&journal),
+        Arc::clone(&live),
+        submit.clone(),
+        metrics,
+        draining,
+    );
+    for keys in service.keys() {
+        background.spawn(keys.keep_fresh());
+    }
+    background.spawn(forget(Arc::clone(&live)));
+    background.spawn(prune::keep_bounded(journal, live, submit, audit_retention));
+    let (log, feed_key) = (service.feed().log(), service.feed().public_key());
+    front.open(service);
+    tracing::info!(%log, feed_key, "serving");
+    std::future::pending().await
 }
 
 fn replay(journal: &Journal, live: &LiveLog) -> Result<(), journal::JournalError> {
@@ -147,6 +197,17 @@ fn replay(journal: &Journal, live: &LiveLog) -> Result<(), journal::JournalError
     let (head, records) = (live.head(), live.len());
     tracing::info!(head, records, seconds = start.elapsed().as_secs_f64(), "journal: replayed");
     Ok(())
+}
+
+/// How many connections there is room for: each takes a file descriptor, and a journal that cannot
+/// be opened again for want of one would be worse than a client that waits.
+fn room() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let files = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    files
+        .map_or(MAX_CONNECTIONS, |files: usize| files.saturating_sub(RESERVED_FILES))
+        .clamp(1, MAX_CONNECTIONS)
 }
 
 async fn forget(live: Arc<LiveLog>) {
@@ -162,12 +223,13 @@ async fn forget(live: Arc<LiveLog>) {
 
 async fn accept(
     listener: &TcpListener,
+    room: usize,
     acceptor: Option<TlsAcceptor>,
-    service: &Arc<Service>,
+    front: &Arc<Front>,
     drain: &watch::Sender<bool>,
     connections: &mut JoinSet<()>,
 ) -> Infallible {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let room = Arc::new(Semaphore::new(room));
     loop {
         // Never closed: the semaphore lives here.
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { continue };
@@ -182,11 +244,10 @@ async fn accept(
         };
         // A page or a 202 is one small write: waiting for more would only delay it.
         let _cosmetic = stream.set_nodelay(true);
-        let (service, draining, acceptor) =
-            (Arc::clone(service), drain.subscribe(), acceptor.clone());
+        let (front, draining, acceptor) = (Arc::clone(front), drain.subscribe(), acceptor.clone());
         connections.spawn(async move {
             let _permit = permit;
-            connection(stream, acceptor, service, draining).await;
+            connection(stream, acceptor, front, draining).await;
         });
     }
 }
@@ -194,15 +255,15 @@ async fn accept(
 async fn connection(
     stream: TcpStream,
     acceptor: Option<TlsAcceptor>,
-    service: Arc<Service>,
+    front: Arc<Front>,
     draining: watch::Receiver<bool>,
 ) {
     let Some(acceptor) = acceptor else {
-        http(stream, &service, draining).await;
+        http(stream, &front, draining).await;
         return;
     };
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => http(stream, &service, draining).await,
+        Ok(Ok(stream)) => http(stream, &front, draining).await,
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
@@ -210,23 +271,37 @@ async fn connection(
 
 async fn http(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    service: &Service,
+    front: &Front,
     mut draining: watch::Receiver<bool>,
 ) {
-    let _open = service.metrics().connection();
-    let answer = service_fn(|request| async { Ok::<_, Infallible>(service.answer(request).await) });
+    let _open = front.metrics().connection();
+    let asked = AtomicBool::new(false);
+    let answer = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
+        async { Ok::<_, Infallible>(front.answer(request).await) }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), answer);
+        .serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIMEOUT)), answer);
     let mut connection = pin!(connection);
     let drained = async move {
         let _last_value = draining.wait_for(|draining| *draining).await.map(|value| *value);
     };
+    let silent = async {
+        tokio::time::sleep(FIRST_REQUEST_TIMEOUT).await;
+        if asked.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
+        () = silent => {
+            tracing::debug!("connection closed: no request came");
+            return;
+        }
         () = drained => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -236,3 +311,6 @@ async fn http(
         tracing::debug!(%error, "connection ended");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,7 +67,8 @@ impl Service {
         metrics: Arc<Metrics>,
         draining: watch::Receiver<bool>,
     ) -> Self {
-        let intake = Intake::new(config.feed.subject_key, submit, Arc::clone(&metrics));
+        let subject_key = config.feed.subject_key;
+        let intake = Intake::new(subject_key, Arc::clone(&journal), submit, Arc::clone(&metrics));
         let feed = Feed::new(
             Arc::clone(&live),
             config.feed.key,
@@ -103,11 +104,6 @@ impl Service {
     /// The keys that have to be kept fresh.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Arc<Keys>> {
         self.receivers.iter().map(|receiver| Arc::clone(receiver.keys()))
-    }
-
-    /// The counters.
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.metrics
     }
 
     /// Answers one request.
@@ -322,7 +318,8 @@ impl Service {
             Some((gateway.name.clone(), lag, asked))
         });
         let live = u64::try_from(self.live.len()).unwrap_or(u64::MAX);
-        crate::metrics::Gauges { live, head, gateways: gateways.collect() }
+        let journal_bytes = self.journal.bytes();
+        crate::metrics::Gauges { live, head, journal_bytes, gateways: gateways.collect() }
     }
 }
 

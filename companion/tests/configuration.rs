@@ -18,11 +18,21 @@ fn each_wrong_value_is_named_with_what_is_wrong_and_the_remedy() {
     companion.directory.write("spaced", "a token with spaces in it");
     companion.directory.write("empty.jwks", "{\"keys\": []}");
     let right = support::configuration(companion.port);
-    let cases: [(&str, &str, &[&str]); 20] = [
+    let cases: [(&str, &str, &[&str]); 22] = [
         ("listen = \"127.0.0.1:", "listen = \"nowhere:", &["`server.listen`", "not an address"]),
         ("[journal]\npath = \"rescind.redb\"", "", &["`journal`: is missing; add `[journal]`"]),
         ("path = \"rescind.redb\"", "path = 3", &["`journal.path`: is integer, not a string"]),
         ("path = \"rescind.redb\"", "", &["`journal.path`: is missing"]),
+        (
+            "path = \"rescind.redb\"",
+            "path = \"x\"\naudit_retention_days = 30",
+            &["`journal.audit_retention_days`: is 30, allowed are 31 to 3650"],
+        ),
+        (
+            "path = \"rescind.redb\"",
+            "path = \"x\"\naudit_retention_days = 3651",
+            &["`journal.audit_retention_days`: is 3651"],
+        ),
         ("\"set.key.pem\"", "\"feed.pem\"", &["`identity.signing_key_file`: cannot read"]),
         ("\"set.key.pem\"", "\"short\"", &["holds neither an ES256 nor an Ed25519 private key"]),
         ("\"feed.key.pem\"", "\"set.key.pem\"", &["`feed.signing_key_file`: holds no Ed25519"]),

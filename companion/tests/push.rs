@@ -35,6 +35,26 @@ fn a_repeat_is_answered_as_the_first_time_and_changes_nothing() {
 }
 
 #[test]
+fn a_repeat_is_accepted_after_the_authority_was_narrowed_and_stays_in_force() {
+    let mut companion = Companion::started();
+    let set = companion.transmitter.set("one", &json!({}));
+    assert_eq!(companion.push(&set).status, 202);
+    let before = companion.feed("");
+    assert_eq!(companion.terminate(), Some(0));
+    let narrow = support::configuration(companion.port).replace(
+        "algorithms = [\"ES256\"]\nauthority_issuers = [\"https://idp.example.com\"]",
+        "algorithms = [\"ES256\"]\nauthority_issuers = [\"https://other.example.com\"]",
+    );
+    companion.directory.write("rescind.toml", &narrow);
+    companion.start();
+    assert_eq!(companion.push(&set).status, 202, "a repeat is answered as the first time");
+    let new = companion.push(&companion.transmitter.set("two", &json!({})));
+    assert_eq!((new.status, &new.json()["err"]), (400, &json!("access_denied")));
+    let after = companion.feed("");
+    assert_eq!((&after["to"], &after["records"]), (&before["to"], &before["records"]));
+}
+
+#[test]
 fn what_was_answered_202_survives_sigkill() {
     let mut companion = Companion::started();
     let mut acknowledged = Vec::new();

@@ -60,23 +60,39 @@ pub(crate) enum WriteError {
 
 /// A SET on its way to the journal, and who waits for it.
 #[derive(Debug)]
-pub(crate) struct Submission {
+struct Submission {
     set: NewSet,
     reply: oneshot::Sender<Result<Accepted, WriteError>>,
 }
 
+/// What the thread does.
+#[derive(Debug)]
+enum Work {
+    Keep(Submission),
+    Remove(Vec<u64>, oneshot::Sender<Result<(), WriteError>>),
+}
+
 /// Where SETs are handed in. The writer ends when the last of these is dropped.
 #[derive(Clone, Debug)]
-pub(crate) struct Submit(mpsc::Sender<Submission>);
+pub(crate) struct Submit(mpsc::Sender<Work>);
 
 impl Submit {
     /// Keeps `set`. Returns after it is durable and visible.
     pub(crate) async fn submit(&self, set: NewSet) -> Result<Accepted, WriteError> {
         let (reply, answer) = oneshot::channel();
-        self.0.try_send(Submission { set, reply }).map_err(|error| match error {
+        let work = Work::Keep(Submission { set, reply });
+        self.0.try_send(work).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => WriteError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => WriteError::Draining,
         })?;
+        answer.await.unwrap_or(Err(WriteError::Draining))
+    }
+
+    /// Removes entries that nobody needs. Waits for a place in the queue.
+    pub(crate) async fn remove(&self, sequences: Vec<u64>) -> Result<(), WriteError> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Remove(sequences, reply);
+        self.0.send(work).await.map_err(|_| WriteError::Draining)?;
         answer.await.unwrap_or(Err(WriteError::Draining))
     }
 }
@@ -102,20 +118,47 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, mut queue: mpsc::Receiver<Submission>) {
+    fn run(mut self, mut queue: mpsc::Receiver<Work>) {
         let mut group = Vec::new();
         while let Some(first) = queue.blocking_recv() {
-            group.push(first);
-            while group.len() < MAX_GROUP
-                && let Ok(next) = queue.try_recv()
-            {
-                group.push(next);
+            let mut removal = None;
+            let mut next = Some(first);
+            while let Some(work) = next.take() {
+                match work {
+                    Work::Keep(submission) => group.push(submission),
+                    Work::Remove(sequences, reply) => removal = Some((sequences, reply)),
+                }
+                if group.len() < MAX_GROUP && removal.is_none() {
+                    next = queue.try_recv().ok();
+                }
             }
-            let start = Instant::now();
-            let outcome = self.commit(&group);
-            self.metrics.commit(group.len(), start.elapsed(), outcome.is_ok());
-            self.answer(&mut group, outcome);
+            self.keep(&mut group);
+            if let Some((sequences, reply)) = removal {
+                let _gone = reply.send(self.remove(&sequences));
+            }
         }
+    }
+
+    fn keep(&mut self, group: &mut Vec<Submission>) {
+        if !group.is_empty() {
+            let start = Instant::now();
+            let outcome = self.commit(group);
+            self.metrics.commit(group.len(), start.elapsed(), outcome.is_ok());
+            self.answer(group, outcome);
+        }
+    }
+
+    fn remove(&mut self, sequences: &[u64]) -> Result<(), WriteError> {
+        let repaired = if self.broken { self.repair() } else { Ok(()) };
+        let outcome = repaired.and_then(|()| {
+            let removed = self.journal.remove(sequences);
+            self.broken = removed.is_err();
+            removed
+        });
+        outcome.map_err(|error| {
+            tracing::error!(%error, "journal: cannot be written");
+            WriteError::Journal
+        })
     }
 
     fn commit(&mut self, group: &[Submission]) -> Result<Vec<Accepted>, JournalError> {

@@ -30,6 +30,15 @@ pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
+/// Waits until `done`, and says `what` did not happen if it never is.
+pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// A directory that goes away with the test.
 pub(crate) struct Directory(pub(crate) PathBuf);
 
@@ -189,24 +198,35 @@ impl Companion {
     }
 
     pub(crate) fn start(&mut self) {
-        let log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.directory.0.join("log"))
-            .unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_rescind"))
-            .current_dir(&self.directory.0)
-            .arg("serve")
-            .env("RESCIND_LOG", std::env::var("RESCIND_LOG").unwrap_or("trace".to_owned()))
-            .stderr(Stdio::from(log))
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
+        self.start_with(&[]);
+    }
+
+    /// Starts it by the command `wrapper`.
+    pub(crate) fn start_with(&mut self, wrapper: &[&str]) {
+        self.spawn(wrapper);
         let deadline = Instant::now() + Duration::from_secs(20);
         while self.try_get("/readyz", "").is_none_or(|answer| answer.status != 200) {
             assert!(Instant::now() < deadline, "not ready: {}", self.directory.read("log"));
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Starts it and does not wait.
+    pub(crate) fn spawn(&mut self, wrapper: &[&str]) {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.directory.0.join("log"))
+            .unwrap();
+        let command = [wrapper, &[env!("CARGO_BIN_EXE_rescind"), "serve"]].concat();
+        let child = Command::new(command[0])
+            .current_dir(&self.directory.0)
+            .args(&command[1..])
+            .env("RESCIND_LOG", std::env::var("RESCIND_LOG").unwrap_or("trace".to_owned()))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
     }
 
     pub(crate) fn pid(&self) -> u32 {
