@@ -29,7 +29,7 @@ E2E_THREADS ?= 4
 WHEEL_ENVOY := $(CURDIR)/.tools/envoy/envoy/_bin/envoy
 find_envoy = $${ENVOY:-$$(command -v envoy || { command -v func-e >/dev/null && func-e which; } || echo $(WHEEL_ENVOY))}
 
-.PHONY: help docs demo test unit wasm-unit differential e2e bench wasm trap-wasm companion lint audit envoy targets \
+.PHONY: help docs demo test unit wasm-unit differential e2e bench bench-signatures wasm trap-wasm companion lint audit envoy targets \
 	test-tools clean
 
 help: ## list the targets
@@ -65,6 +65,12 @@ test-tools: wasm trap-wasm companion envoy ## build and install what the end-to-
 bench: wasm companion envoy ## the measurements of the README; takes minutes
 	cargo build --quiet --release -p rescind-e2e -p rescind-companion
 	ENVOY=$(find_envoy) RESCIND=$(CARGO_TARGET_DIR)/release/rescind $(CARGO_TARGET_DIR)/release/bench
+	$(MAKE) bench-signatures
+
+bench-signatures: targets ## one signature check in software, as wasm under Node
+	command -v node >/dev/null || apt-get install -y nodejs
+	CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $(CURDIR)/filter/core/benches/wasi.mjs" \
+		cargo bench --quiet -p rescind-core --bench signatures --target wasm32-wasip1
 
 wasm: targets ## the filter: target/wasm32-wasip1/release/rescind.wasm
 	cargo build --quiet --release -p rescind-filter --target wasm32-wasip1

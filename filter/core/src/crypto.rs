@@ -18,6 +18,7 @@ use crate::jws::Algorithm;
 
 pub(crate) mod der;
 mod known_answers;
+mod rsa;
 mod software;
 #[cfg(test)]
 mod tests;

@@ -1,21 +1,20 @@
 //! Checks signatures inside the module, where the host offers nothing faster.
 //!
-//! The crates are RustCrypto's newest line. Under V8 `rsa` 0.10 checks RS256 in 0.22 ms (0.9: 0.77),
-//! `p256` 0.14 ES256 in 0.44 (0.13: 0.71), `ed25519-dalek` 3 EdDSA in 0.08 (ed25519-compact 2: 0.15).
-//! ring is no faster on RSA and EdDSA, a tenth faster on ES256, and needs a C compiler for wasm.
-//! Precomputed tables change nothing for P-256; 32-bit limbs (`--cfg cpubits="32"`) make RSA a tenth
-//! faster and P-256 a quarter slower.
+//! RSA is our own ([`super::rsa`]). The crates are RustCrypto's newest line: under V8 `p256` 0.14
+//! checks ES256 in 0.44 ms (0.13: 0.71), `ed25519-dalek` 3 EdDSA in 0.08 (ed25519-compact 2: 0.15).
+//! ring is no faster on EdDSA, a tenth faster on ES256, and needs a C compiler for wasm. Precomputed
+//! tables change nothing for P-256.
 
 use std::fmt;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
-use rsa::BoxedUint;
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use sha2::{Digest as _, Sha256, Sha384};
 
 use crate::jwk::{KeyMaterial, PublicKey};
 use crate::jws::Algorithm;
 
+use super::rsa::RsaKey;
 use super::{SignatureVerifier, signature_fits};
 
 /// The implementation that every host has.
@@ -38,7 +37,7 @@ impl SignatureVerifier for SoftwareVerifier {
 /// A key whose numbers were checked and prepared once, when its set was read.
 #[derive(Clone)]
 pub(crate) enum SoftwareKey {
-    Rsa(Box<rsa::PublicKey>),
+    Rsa(Box<RsaKey>),
     P256(Box<p256::ecdsa::VerifyingKey>),
     P384(Box<p384::ecdsa::VerifyingKey>),
     Ed25519(Box<VerifyingKey>),
@@ -50,9 +49,7 @@ impl SoftwareKey {
     pub(crate) fn new(material: &KeyMaterial) -> Option<Self> {
         match material {
             KeyMaterial::Rsa { modulus, exponent } => {
-                let n = BoxedUint::from_be_slice_vartime(modulus);
-                let e = BoxedUint::from_be_slice_vartime(exponent);
-                rsa::PublicKey::new(n, e).ok().map(|key| Self::Rsa(Box::new(key)))
+                RsaKey::new(modulus, exponent).map(|key| Self::Rsa(Box::new(key)))
             }
             KeyMaterial::P256(point) => p256::ecdsa::VerifyingKey::from_sec1_bytes(point)
                 .ok()
@@ -70,24 +67,7 @@ impl SoftwareKey {
     /// The signature has the right length already.
     fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         match (algorithm, self) {
-            (Algorithm::Rs256, Self::Rsa(key)) => {
-                key.pkcs1v15_verify::<Sha256>(message, signature).is_ok()
-            }
-            (Algorithm::Rs384, Self::Rsa(key)) => {
-                key.pkcs1v15_verify::<Sha384>(message, signature).is_ok()
-            }
-            (Algorithm::Rs512, Self::Rsa(key)) => {
-                key.pkcs1v15_verify::<Sha512>(message, signature).is_ok()
-            }
-            (Algorithm::Ps256, Self::Rsa(key)) => {
-                key.pss_verify::<Sha256>(message, signature).is_ok()
-            }
-            (Algorithm::Ps384, Self::Rsa(key)) => {
-                key.pss_verify::<Sha384>(message, signature).is_ok()
-            }
-            (Algorithm::Ps512, Self::Rsa(key)) => {
-                key.pss_verify::<Sha512>(message, signature).is_ok()
-            }
+            (_, Self::Rsa(key)) => key.verify(algorithm, message, signature),
             (Algorithm::Es256, Self::P256(key)) => p256::ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| {
                     key.verify_prehash(&Sha256::digest(message), &signature).is_ok()
