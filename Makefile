@@ -85,9 +85,9 @@ companion:
 lint: targets ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
-	# Without its tests: clippy takes them for tests natively only.
+	# Without their tests: those are native, or clippy does not know them as tests.
 	cargo clippy -p rescind-core --target wasm32-unknown-unknown -- -D warnings
-	cargo clippy -p rescind-filter --target wasm32-wasip1 --all-targets -- -D warnings
+	cargo clippy -p rescind-filter --target wasm32-wasip1 -- -D warnings
 
 audit: .tools/bin/cargo-deny ## dependencies: bans, licences, sources; advisories where reachable
 	.tools/bin/cargo-deny --config .deny.toml --all-features check bans licenses sources
