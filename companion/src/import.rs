@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use rescind_core::crypto::sha256;
-use rescind_core::event::{self, EventType};
+use rescind_core::event::{self, Detail, EventType};
 use rescind_core::json::{self, Limits, Value};
 use rescind_core::set::SecurityEventToken;
 use rescind_core::subject::{Subject, SubjectHasher};
@@ -127,7 +127,7 @@ fn read(
         event: Some(event),
         event_uri: event.uri.to_owned(),
         event_timestamp: Some(UnixTime::from_secs(at.secs())),
-        change_type: None,
+        detail: Detail::None,
         reason_admin: None,
     };
     let records =

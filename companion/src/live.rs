@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hashbrown::HashTable;
-use rescind_core::record::{Fact, FactKind, Record, RecordKey};
+use rescind_core::record::{Fact, Record, RecordKey};
 use rescind_core::table::is_forgotten;
 use rescind_core::time::UnixTime;
 use tokio::sync::watch;
@@ -148,7 +148,7 @@ impl Live {
         for record in records {
             // An old `account-enabled` still has to lift the `account-disabled` before it when the
             // journal is replayed; only facts that nothing else depends on may be skipped here.
-            let independent = record.key.kind == FactKind::RevokedBefore;
+            let independent = record.key.kind.is_about_the_past();
             if !(independent && is_forgotten(&record, self.retention, now)) {
                 self.merge(sequence, record);
             }

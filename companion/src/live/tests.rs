@@ -1,4 +1,4 @@
-use rescind_core::record::{Fact, FactValue, RecordKey, SignalId, SubjectHash};
+use rescind_core::record::{Fact, FactKind, FactValue, RecordKey, SignalId, SubjectHash};
 
 use super::*;
 

@@ -45,6 +45,8 @@ pub struct Target<'a> {
 pub enum OpaqueRole {
     /// A session, as in CAEP's example of `session-revoked` (§3.1.2).
     Session,
+    /// A device, in an event about one.
+    Device,
     /// A principal.
     Principal,
 }
@@ -236,6 +238,7 @@ fn principal(
         SubjectIdentifier::JwtId { .. } => SubjectKind::JwtId,
         SubjectIdentifier::Opaque { .. } => match opaque {
             OpaqueRole::Session => SubjectKind::Session,
+            OpaqueRole::Device => SubjectKind::Device,
             OpaqueRole::Principal => SubjectKind::Opaque,
         },
         SubjectIdentifier::SamlAssertionId { .. }

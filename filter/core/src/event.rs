@@ -23,7 +23,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use payload::{ChangeType, PayloadError};
+pub use payload::{ChangeType, Detail, PayloadError, RiskLevel};
 pub(crate) use payload::{check as check_payload, reason_admin};
 pub use table::{TABLE, UNKNOWN_CODE};
 
@@ -57,6 +57,14 @@ pub enum Effect {
     Disables,
     /// Lifts what [`Effect::Disables`] did; tokens from before stay refused.
     Enables,
+    /// Marks what tokens issued up to the event say as out of date.
+    ChangesClaims,
+    /// Says whether a device complies.
+    SetsDevice,
+    /// Says how great the risk is.
+    SetsRisk,
+    /// Says how strong the authentication was.
+    SetsAssurance,
 }
 
 impl EventType {
@@ -94,7 +102,16 @@ impl Effect {
                 "refuses all tokens until `account-enabled`, and those issued up to the event for \
                  good"
             }
-            Self::Enables => "lifts `account-disabled`; older tokens stay refused",
+            Self::Enables => {
+                "lifts `account-disabled` and `account-purged`; older tokens stay refused"
+            }
+            Self::ChangesClaims => "state: claims of tokens issued up to the event have changed",
+            Self::SetsDevice => "state: the device complies, or does not",
+            Self::SetsRisk => "state: the risk is low, medium or high",
+            Self::SetsAssurance => {
+                "state: the level of authentication (`NIST-AAL` 1 to 3, `ISO-IEC-29115` 1 to 4; \
+                 other namespaces are recorded only)"
+            }
         }
     }
 }
@@ -124,25 +141,22 @@ pub fn records(
     hasher: &SubjectHasher,
 ) -> Result<Vec<Record>, SetError> {
     let Some(event) = set.event else { return Ok(Vec::new()) };
-    let facts: &[(FactKind, FactValue)] = match event.effect {
-        Effect::Recorded => &[],
-        Effect::RevokesUnlessCreated if set.change_type == Some(ChangeType::Create) => &[],
-        Effect::Revokes | Effect::RevokesUnlessCreated => {
-            &[(FactKind::RevokedBefore, FactValue::Set)]
-        }
-        Effect::Disables => {
-            &[(FactKind::RevokedBefore, FactValue::Set), (FactKind::Disabled, FactValue::Set)]
-        }
-        Effect::Enables => &[(FactKind::Disabled, FactValue::Unset)],
-    };
+    let facts = facts(event, set.detail);
     if facts.is_empty() {
         return Ok(Vec::new());
     }
-    let targets = authority.targets(&set.subject, opaque_role(event))?;
+    let targets = match authority.targets(&set.subject, opaque_role(event, set.detail)) {
+        // State of something that no token names, such as a SAML assertion: nobody will ask for it.
+        // A revocation of such a thing is refused, so that its transmitter hears of it.
+        Err(error) if !error.is_denial() && !facts.iter().any(|(kind, _)| kind.refuses()) => {
+            return Ok(Vec::new());
+        }
+        targets => targets?,
+    };
     let signal = set.signal();
     let mut records = Vec::with_capacity(targets.len().saturating_mul(facts.len()));
     for target in &targets {
-        for (kind, value) in facts {
+        for (kind, value) in &facts {
             records.push(Record {
                 key: record_key(target, *kind, hasher),
                 fact: Fact { at: set.at(), value: *value, signal, event: event.code },
@@ -154,10 +168,46 @@ pub fn records(
     Ok(records)
 }
 
-/// CAEP's `session-revoked` names sessions by `opaque` (§3.1.2); in every other event it is an
-/// account.
-fn opaque_role(event: &EventType) -> OpaqueRole {
-    if event.code == table::SESSION_REVOKED { OpaqueRole::Session } else { OpaqueRole::Principal }
+/// The facts that an event states about each of its targets.
+fn facts(event: &EventType, detail: Detail) -> Vec<(FactKind, FactValue)> {
+    use FactKind::{
+        AssuranceBelow2, AssuranceBelow3, AssuranceBelow4, ClaimsChanged, DeviceNotCompliant,
+        Disabled, RevokedBefore, RiskHigh, RiskMedium,
+    };
+    use FactValue::{Set, Unset};
+    let when = |holds| if holds { Set } else { Unset };
+    match (event.effect, detail) {
+        (Effect::RevokesUnlessCreated, Detail::Credential(ChangeType::Create))
+        | (Effect::Recorded, _) => Vec::new(),
+        (Effect::Revokes | Effect::RevokesUnlessCreated, _) => vec![(RevokedBefore, Set)],
+        (Effect::Disables, _) => vec![(RevokedBefore, Set), (Disabled, Set)],
+        (Effect::Enables, _) => vec![(Disabled, Unset)],
+        (Effect::ChangesClaims, _) => vec![(ClaimsChanged, Set)],
+        (Effect::SetsDevice, Detail::Device { compliant }) => {
+            vec![(DeviceNotCompliant, when(!compliant))]
+        }
+        (Effect::SetsRisk, Detail::Risk { level, .. }) => vec![
+            (RiskMedium, when(level >= RiskLevel::Medium)),
+            (RiskHigh, when(level >= RiskLevel::High)),
+        ],
+        (Effect::SetsAssurance, Detail::Assurance(level)) => vec![
+            (AssuranceBelow2, when(level < 2)),
+            (AssuranceBelow3, when(level < 3)),
+            (AssuranceBelow4, when(level < 4)),
+        ],
+        // A level in a namespace that does not grade authentication.
+        (Effect::SetsDevice | Effect::SetsRisk | Effect::SetsAssurance, _) => Vec::new(),
+    }
+}
+
+/// CAEP's `session-revoked` names sessions by `opaque` (§3.1.2), and an event about a device names
+/// the device; in every other event it is an account.
+fn opaque_role(event: &EventType, detail: Detail) -> OpaqueRole {
+    match detail {
+        Detail::Device { .. } | Detail::Risk { of_device: true, .. } => OpaqueRole::Device,
+        _ if event.code == table::SESSION_REVOKED => OpaqueRole::Session,
+        _ => OpaqueRole::Principal,
+    }
 }
 
 fn record_key(target: &Target<'_>, kind: FactKind, hasher: &SubjectHasher) -> RecordKey {

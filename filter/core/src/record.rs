@@ -24,13 +24,30 @@ pub struct SubjectHash(pub [u8; 16]);
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct SignalId(pub [u8; 16]);
 
-/// What a fact is about. The number is its form in pages and in the feed.
+/// What a fact is about. The number is its form in pages (four bits of it) and in the feed.
+///
+/// Levels are thresholds, each a register of its own: a level of risk sets those up to it and lifts
+/// those above, so that every register stays a yes or no and merges alone.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum FactKind {
     /// Tokens issued at or before the fact's time are refused. No value.
     RevokedBefore,
     /// Refused whatever the token's age while [`FactValue::Set`]; lifted by [`FactValue::Unset`].
     Disabled,
+    /// Tokens issued at or before the fact's time say what is no longer so. No value.
+    ClaimsChanged,
+    /// The device does not comply with policy, while [`FactValue::Set`].
+    DeviceNotCompliant,
+    /// The risk is medium or high, while [`FactValue::Set`].
+    RiskMedium,
+    /// The risk is high, while [`FactValue::Set`].
+    RiskHigh,
+    /// The level of authentication is below 2, while [`FactValue::Set`].
+    AssuranceBelow2,
+    /// The level of authentication is below 3, while [`FactValue::Set`].
+    AssuranceBelow3,
+    /// The level of authentication is below 4, while [`FactValue::Set`].
+    AssuranceBelow4,
 }
 
 /// The value of a fact. The order is part of the merge rule: at the same second the greater one wins.
@@ -48,6 +65,13 @@ impl FactKind {
         match self {
             Self::RevokedBefore => 1,
             Self::Disabled => 2,
+            Self::ClaimsChanged => 3,
+            Self::DeviceNotCompliant => 4,
+            Self::RiskMedium => 5,
+            Self::RiskHigh => 6,
+            Self::AssuranceBelow2 => 7,
+            Self::AssuranceBelow3 => 8,
+            Self::AssuranceBelow4 => 9,
         }
     }
 
@@ -56,6 +80,13 @@ impl FactKind {
         match code {
             1 => Some(Self::RevokedBefore),
             2 => Some(Self::Disabled),
+            3 => Some(Self::ClaimsChanged),
+            4 => Some(Self::DeviceNotCompliant),
+            5 => Some(Self::RiskMedium),
+            6 => Some(Self::RiskHigh),
+            7 => Some(Self::AssuranceBelow2),
+            8 => Some(Self::AssuranceBelow3),
+            9 => Some(Self::AssuranceBelow4),
             _ => None,
         }
     }
@@ -65,7 +96,26 @@ impl FactKind {
         match self {
             Self::RevokedBefore => "revoked_before",
             Self::Disabled => "disabled",
+            Self::ClaimsChanged => "claims_changed",
+            Self::DeviceNotCompliant => "device_not_compliant",
+            Self::RiskMedium => "risk_medium",
+            Self::RiskHigh => "risk_high",
+            Self::AssuranceBelow2 => "assurance_below_2",
+            Self::AssuranceBelow3 => "assurance_below_3",
+            Self::AssuranceBelow4 => "assurance_below_4",
         }
+    }
+
+    /// Whether a fact of this kind refuses a token by itself. The others are state, which refuses
+    /// nothing unless somebody asks for it.
+    pub const fn refuses(self) -> bool {
+        matches!(self, Self::RevokedBefore | Self::Disabled)
+    }
+
+    /// Whether a fact of this kind is about tokens up to its time, for ever, instead of a state
+    /// that can be lifted.
+    pub const fn is_about_the_past(self) -> bool {
+        matches!(self, Self::RevokedBefore | Self::ClaimsChanged)
     }
 }
 

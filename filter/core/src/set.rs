@@ -17,7 +17,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::crypto::{SignatureVerifier, sha256};
-use crate::event::{ChangeType, EventType};
+use crate::event::{Detail, EventType};
 use crate::jwk::KeySet;
 use crate::jws::{Algorithm, Jws, typ_matches};
 use crate::record::SignalId;
@@ -92,8 +92,8 @@ pub struct SecurityEventToken {
     pub event_uri: String,
     /// When the event happened, if it says, in whole seconds.
     pub event_timestamp: Option<UnixTime>,
-    /// What happened to a credential, for `credential-change`.
-    pub change_type: Option<ChangeType>,
+    /// What else decides about its effect.
+    pub detail: Detail,
     /// Why, for administrators; shortened.
     pub reason_admin: Option<String>,
 }

@@ -73,18 +73,8 @@ pub fn revocation(
     issued_at: Option<UnixTime>,
     records: &[Record],
 ) -> Option<Revocation> {
-    let has = |key: &SubjectHash| keys.binary_search(key).is_ok();
-    records
-        .iter()
-        .filter(|record| {
-            let refuses = match record.key.kind {
-                FactKind::RevokedBefore => {
-                    issued_at.is_none_or(|issued_at| issued_at.secs() <= record.fact.at.secs())
-                }
-                FactKind::Disabled => record.fact.value == FactValue::Set,
-            };
-            refuses && has(&record.key.subject) && record.key.conditions.iter().all(has)
-        })
+    holding(keys, issued_at, records)
+        .filter(|record| record.key.kind.refuses())
         // The latest event is the one to show; the rest only makes the choice the same everywhere.
         .max_by_key(|record| (record.fact.at, record.fact.signal, record.key.kind))
         .map(|Record { key, fact }| Revocation {
@@ -95,18 +85,35 @@ pub fn revocation(
         })
 }
 
+/// The facts that hold for such a token: those that refuse it, and the state of its subjects.
+pub fn holding<'r>(
+    keys: &[SubjectHash],
+    issued_at: Option<UnixTime>,
+    records: &'r [Record],
+) -> impl Iterator<Item = &'r Record> {
+    let has = move |key: &SubjectHash| keys.binary_search(key).is_ok();
+    records.iter().filter(move |Record { key, fact }| {
+        let holds = if key.kind.is_about_the_past() {
+            issued_at.is_none_or(|issued_at| issued_at.secs() <= fact.at.secs())
+        } else {
+            fact.value == FactValue::Set
+        };
+        holds && has(&key.subject) && key.conditions.iter().all(has)
+    })
+}
+
 /// Whether `record` can be dropped at `now`, when every token that it could refuse is refused for its age.
 ///
 /// The companion follows the same rule, with some minutes more of `retention` than it tells the gateways: their
 /// clocks differ.
 pub fn is_forgotten(record: &Record, retention: Duration, now: UnixTime) -> bool {
-    match (record.key.kind, record.fact.value) {
-        (FactKind::RevokedBefore, _) => {
-            // The fact covers its whole second.
-            now > record.fact.at.plus(retention).plus(Duration::from_secs(1))
-        }
-        (FactKind::Disabled, FactValue::Set) => false,
-        (FactKind::Disabled, FactValue::Unset) => now > record.fact.at.plus(TOMBSTONE_RETENTION),
+    if record.key.kind.is_about_the_past() {
+        // The fact covers its whole second.
+        return now > record.fact.at.plus(retention).plus(Duration::from_secs(1));
+    }
+    match record.fact.value {
+        FactValue::Set => false,
+        FactValue::Unset => now > record.fact.at.plus(TOMBSTONE_RETENTION),
     }
 }
 

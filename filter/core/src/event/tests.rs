@@ -98,25 +98,11 @@ fn every_type_keeps_its_code() {
 }
 
 #[test]
-fn only_five_types_take_effect() {
-    let effective: Vec<_> = TABLE
-        .iter()
-        .filter(|event| event.effect != Effect::Recorded)
-        .map(|event| event.name)
-        .collect();
-    let named = [
-        "session-revoked",
-        "credential-change",
-        "account-disabled",
-        "account-enabled",
-        "sessions-revoked",
-    ];
-    assert_eq!(effective, named);
-}
-
-#[test]
 fn every_type_has_its_effect_on_every_form_of_subject() {
-    use FactKind::{Disabled, RevokedBefore};
+    use FactKind::{
+        AssuranceBelow2, AssuranceBelow3, AssuranceBelow4, ClaimsChanged, DeviceNotCompliant,
+        Disabled, RevokedBefore, RiskHigh, RiskMedium,
+    };
     use FactValue::{Set, Unset};
     let subjects = [
         (USER, hash(SubjectKind::IssSub, "alice")),
@@ -148,9 +134,20 @@ fn every_type_has_its_effect_on_every_form_of_subject() {
     ];
     for event in TABLE {
         let facts: &[(FactKind, FactValue)] = match event.name {
-            "session-revoked" | "sessions-revoked" | "credential-change" => &[(RevokedBefore, Set)],
-            "account-disabled" => &[(RevokedBefore, Set), (Disabled, Set)],
+            "session-revoked"
+            | "sessions-revoked"
+            | "credential-change"
+            | "account-credential-change-required"
+            | "identifier-recycled"
+            | "credential-compromise" => &[(RevokedBefore, Set)],
+            "account-disabled" | "account-purged" => &[(RevokedBefore, Set), (Disabled, Set)],
             "account-enabled" => &[(Disabled, Unset)],
+            "token-claims-change" | "identifier-changed" => &[(ClaimsChanged, Set)],
+            "device-compliance-change" => &[(DeviceNotCompliant, Set)],
+            "risk-level-change" => &[(RiskMedium, Unset), (RiskHigh, Unset)],
+            "assurance-level-change" => {
+                &[(AssuranceBelow2, Unset), (AssuranceBelow3, Set), (AssuranceBelow4, Set)]
+            }
             _ => &[],
         };
         for (subject, hash) in &subjects {
@@ -163,11 +160,12 @@ fn every_type_has_its_effect_on_every_form_of_subject() {
 }
 
 #[test]
-fn an_opaque_subject_is_a_session_for_session_revoked_only() {
+fn an_opaque_subject_is_a_session_or_a_device_where_the_event_is_about_one() {
     let subject = r#"{"format":"opaque","id":"x"}"#;
     for event in TABLE.iter().filter(|event| event.effect != Effect::Recorded) {
         let kind = match event.name {
             "session-revoked" => SubjectKind::Session,
+            "device-compliance-change" => SubjectKind::Device,
             _ => SubjectKind::Opaque,
         };
         for (filed_under, _, _) in effect(event.name, subject, good_payload(event.name)) {
@@ -215,8 +213,7 @@ fn one_signal_makes_a_record_for_each_issuer_of_the_transmitter() {
 fn a_recorded_event_may_have_any_subject() {
     let foreign = r#"{"format":"iss_sub","iss":"https://foreign.example","sub":"x"}"#;
     for subject in [r#"{"format":"catalog_item","catalog_id":"c0384/winter"}"#, foreign] {
-        let payload = good_payload("token-claims-change");
-        assert_eq!(effect("token-claims-change", subject, payload), []);
+        assert_eq!(effect("session-established", subject, "{}"), []);
     }
     let unknown = accept(&members("https://vendor.example/event", foreign, r#"{"a":1}"#));
     assert_eq!((unknown.event, unknown.event_name()), (None, "unknown"));
@@ -246,7 +243,7 @@ fn a_transmitter_cannot_reach_beyond_its_authority() {
 #[test]
 fn every_required_member_is_required() {
     for event in TABLE {
-        for field in event.fields {
+        for field in event.fields.iter().filter(|field| field.required) {
             let payload = good_payload(event.name);
             let renamed = payload.replace(field.name, "x");
             let missing = error(&members(event.uri, USER, &renamed));
@@ -307,6 +304,112 @@ fn the_reference_has_a_row_for_every_type() {
     let reference = reference();
     assert_eq!(reference.lines().count(), TABLE.len() + 2);
     assert!(reference.contains(
-        "| `account-enabled` | RISC 1.0 §2.4 | lifts `account-disabled`; older tokens stay refused |"
+        "| `account-enabled` | RISC 1.0 §2.4 | lifts `account-disabled` and `account-purged`; older \
+         tokens stay refused |"
     ));
+}
+
+#[test]
+fn levels_are_thresholds_that_any_later_level_moves() {
+    use FactKind::{AssuranceBelow2, AssuranceBelow3, AssuranceBelow4, RiskHigh, RiskMedium};
+    let held = |name: &str, payload: &str| -> Vec<FactKind> {
+        let facts = effect(name, USER, payload);
+        facts.into_iter().filter(|f| f.2 == FactValue::Set).map(|f| f.1).collect()
+    };
+    let risks: [(&str, &[FactKind]); 3] =
+        [("LOW", &[]), ("MEDIUM", &[RiskMedium]), ("HIGH", &[RiskMedium, RiskHigh])];
+    for (level, expected) in risks {
+        let payload = format!(r#"{{"principal":"USER","current_level":"{level}"}}"#);
+        assert_eq!(held("risk-level-change", &payload), expected, "{level}");
+    }
+    let below = [AssuranceBelow2, AssuranceBelow3, AssuranceBelow4];
+    for (namespace, level, expected) in [
+        ("NIST-AAL", "nist-aal1", &below[..]),
+        ("NIST-AAL", "AAL2", &below[1..]),
+        ("NIST-AAL", "3", &below[2..]),
+        ("ISO-IEC-29115", "LoA4", &[]),
+    ] {
+        let payload = format!(r#"{{"namespace":"{namespace}","current_level":"{level}"}}"#);
+        assert_eq!(held("assurance-level-change", &payload), expected, "{namespace} {level}");
+    }
+    for (namespace, level) in [
+        ("NIST-AAL", "nist-aal4"),
+        ("NIST-AAL", "0"),
+        ("NIST-AAL", "high"),
+        ("ISO-IEC-29115", "5"),
+        ("NIST-IAL", "nist-ial2"),
+        ("RFC8176", "mfa"),
+    ] {
+        let payload = format!(r#"{{"namespace":"{namespace}","current_level":"{level}"}}"#);
+        assert_eq!(effect("assurance-level-change", USER, &payload), [], "{namespace} {level}");
+    }
+}
+
+#[test]
+fn effects_that_lift_work_in_any_order_of_arrival() {
+    let order = |name: &str, older: &str, newer: &str| {
+        let event = EventType::from_name(name).unwrap();
+        let at = |payload: &str, secs: u64| {
+            let payload = payload.replace('}', &format!(r#","event_timestamp":{secs}}}"#));
+            let set = accept(&members(event.uri, USER, &payload));
+            records(&set, &authority(), &hasher()).unwrap()
+        };
+        let (older, newer) = (at(older, 1_615_304_000), at(newer, 1_615_304_001));
+        for (old, new) in older.iter().zip(&newer) {
+            assert_eq!(old.key, new.key);
+            assert_eq!(old.fact.merge(new.fact), new.fact, "{name}");
+            assert_eq!(new.fact.merge(old.fact), new.fact, "{name}");
+        }
+        assert_eq!(older.len(), newer.len());
+    };
+    let device =
+        |now: &str| format!(r#"{{"previous_status":"compliant","current_status":"{now}"}}"#);
+    order("device-compliance-change", &device("not-compliant"), &device("compliant"));
+    let risk = |now: &str| format!(r#"{{"principal":"USER","current_level":"{now}"}}"#);
+    order("risk-level-change", &risk("HIGH"), &risk("LOW"));
+    order("risk-level-change", &risk("LOW"), &risk("MEDIUM"));
+    let level = |now: &str| format!(r#"{{"namespace":"NIST-AAL","current_level":"{now}"}}"#);
+    order("assurance-level-change", &level("1"), &level("3"));
+}
+
+#[test]
+fn risk_of_a_device_is_about_the_device() {
+    let subject = r#"{"format":"opaque","id":"x"}"#;
+    for (principal, kind) in [("DEVICE", SubjectKind::Device), ("USER", SubjectKind::Opaque)] {
+        let payload = format!(r#"{{"principal":"{principal}","current_level":"HIGH"}}"#);
+        let effect = effect("risk-level-change", subject, &payload);
+        assert!(effect.iter().all(|(filed, _, _)| *filed == hash(kind, "x")), "{principal}");
+        assert_eq!(effect.len(), 2);
+    }
+}
+
+#[test]
+fn state_of_what_no_token_names_is_recorded_and_a_foreign_one_is_refused() {
+    let payload = good_payload("token-claims-change");
+    let saml = r#"{"format":"saml_assertion_id","issuer":"https://idp.example.com/",
+        "assertion_id":"_a75adf55"}"#;
+    assert_eq!(effect("token-claims-change", saml, payload), []);
+    let foreign = r#"{"format":"iss_sub","iss":"https://foreign.example","sub":"x"}"#;
+    let event = EventType::from_name("token-claims-change").unwrap();
+    let set = accept(&members(event.uri, foreign, payload));
+    assert_eq!(records(&set, &authority(), &hasher()).unwrap_err().code(), "access_denied");
+}
+
+#[test]
+fn an_optional_member_may_be_absent_but_not_of_another_type() {
+    for event in TABLE {
+        for field in event.fields.iter().filter(|field| !field.required) {
+            let wrong = match good_payload(event.name) {
+                "{}" => format!(r#"{{"{}":7}}"#, field.name),
+                good => good.replace(r#""reason":"Internal error""#, r#""x":1"#).replacen(
+                    '{',
+                    &format!(r#"{{"{}":7,"#, field.name),
+                    1,
+                ),
+            };
+            let message = error(&members(event.uri, USER, &wrong)).to_string();
+            let expected = format!("`{}` of event `{}` is a number, not ", field.name, event.name);
+            assert!(message.starts_with(&expected), "{message}");
+        }
+    }
 }

@@ -161,7 +161,15 @@ impl Lifetime {
             FactKind::RevokedBefore => {
                 Denial::Revoked { signal, event, at, issued_at: self.issued_at }
             }
-            FactKind::Disabled => Denial::Disabled { signal, event, at },
+            // `revocation` names only facts that refuse; of the others, none gets here.
+            FactKind::Disabled
+            | FactKind::ClaimsChanged
+            | FactKind::DeviceNotCompliant
+            | FactKind::RiskMedium
+            | FactKind::RiskHigh
+            | FactKind::AssuranceBelow2
+            | FactKind::AssuranceBelow3
+            | FactKind::AssuranceBelow4 => Denial::Disabled { signal, event, at },
         }
     }
 }

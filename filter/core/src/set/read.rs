@@ -2,7 +2,7 @@
 
 use super::{FIRST_MILLISECONDS, MAX_JTI_BYTES, SecurityEventToken, SetError, SetExpectations};
 use crate::claims::MAX_NUMERIC_DATE;
-use crate::event::{ChangeType, EventType, check_payload, reason_admin};
+use crate::event::{Detail, EventType, check_payload, reason_admin};
 use crate::json::{self, Limits, Number, Object, Value, excerpt};
 use crate::jws::Jws;
 use crate::subject::Subject;
@@ -55,7 +55,7 @@ pub(super) fn set(
             Some(_) => time(payload, "event_timestamp", expect)?,
             None => None,
         },
-        change_type: ChangeType::of(payload),
+        detail: event.map_or(Detail::None, |event| Detail::of(event, payload)),
         reason_admin: reason_admin(payload),
     })
 }

@@ -56,6 +56,24 @@ fn a_disabled_subject_is_refused_until_it_is_lifted() {
 }
 
 #[test]
+fn state_holds_until_it_is_lifted_and_refuses_nothing_by_itself() {
+    for code in 0..=16 {
+        let Some(kind) = FactKind::from_code(code) else { continue };
+        assert_eq!(kind.code(), code, "and fits four bits");
+        for (value, holds) in [(FactValue::Set, true), (FactValue::Unset, false)] {
+            let records = [record(kind, value, 100, &[2])];
+            let found = holding(&[hash(1), hash(2)], Some(at(100)), &records).count();
+            assert_eq!(found == 1, holds || kind.is_about_the_past(), "{kind:?} {value:?}");
+            assert_eq!(holding(&[hash(1)], Some(at(100)), &records).count(), 0, "a condition");
+            let later = holding(&[hash(1), hash(2)], Some(at(101)), &records).count();
+            assert_eq!(later == 1, holds && !kind.is_about_the_past(), "{kind:?} {value:?}");
+            let refuses = revocation(&[hash(1), hash(2)], Some(at(100)), &records).is_some();
+            assert_eq!(refuses, found == 1 && kind.refuses(), "{kind:?} {value:?}");
+        }
+    }
+}
+
+#[test]
 fn every_condition_must_hold() {
     let records = [revoked(100, &[2, 3])];
     let keys = |keys: &[u8]| keys.iter().map(|key| hash(*key)).collect::<Vec<_>>();
