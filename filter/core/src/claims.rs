@@ -90,6 +90,10 @@ pub struct Confirmation<'a> {
     pub jkt: Option<&'a str>,
 }
 
+fn members<'a>(payload: &'a Value<'a>) -> Result<&'a Object<'a>, ClaimsError> {
+    payload.as_object().ok_or_else(|| ClaimsError::NotAnObject { kind: payload.kind() })
+}
+
 /// The issuer that a payload claims to be from: to find the keys, before anything else is believed.
 #[must_use]
 pub fn peek_issuer<'a>(payload: &'a Value<'_>) -> Option<&'a str> {
@@ -99,11 +103,20 @@ pub fn peek_issuer<'a>(payload: &'a Value<'_>) -> Option<&'a str> {
 impl<'a> Claims<'a> {
     /// Reads the claims of a token's payload.
     pub fn parse(payload: &'a Value<'a>) -> Result<Self, ClaimsError> {
-        let Value::Object(object) = payload else {
-            return Err(ClaimsError::NotAnObject { kind: payload.kind() });
-        };
+        let object = members(payload)?;
+        let iss = text(object, "iss")?.ok_or(ClaimsError::Missing { claim: "iss" })?;
+        Self::of(object, iss)
+    }
+
+    /// Reads the claims of a token whose issuer is known from elsewhere and need not name itself: `iss`, if it is
+    /// there, counts for nothing (JWT-SVID §3).
+    pub fn parse_as(payload: &'a Value<'a>, iss: &'a str) -> Result<Self, ClaimsError> {
+        Self::of(members(payload)?, iss)
+    }
+
+    fn of(object: &'a Object<'a>, iss: &'a str) -> Result<Self, ClaimsError> {
         Ok(Self {
-            iss: text(object, "iss")?.ok_or(ClaimsError::Missing { claim: "iss" })?,
+            iss,
             sub: text(object, "sub")?,
             aud: audiences(object)?,
             exp: date(object, "exp", Rounding::Down)?,

@@ -22,6 +22,7 @@ use crate::replica::ReplicaConfig;
 use crate::request::RequestView;
 use crate::resource_metadata::{self, MetadataAnswer, MetadataDocument};
 use crate::route::Routes;
+use crate::spiffe::{SpiffeId, TrustDomain};
 use crate::table::TableReader;
 
 mod check;
@@ -67,11 +68,13 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// One issuer of access tokens.
+/// One issuer of access tokens, or one SPIFFE trust domain.
 #[derive(Clone, Debug)]
 pub struct Issuer {
-    /// Its `iss`, compared byte for byte.
+    /// Its `iss`, compared byte for byte; of a trust domain, the SPIFFE ID, `spiffe://` and the name.
     pub issuer: String,
+    /// The trust domain that it is; then its tokens are JWT-SVIDs, which name it in `sub`.
+    pub trust_domain: Option<TrustDomain>,
     /// One of them must be in `aud`.
     pub audiences: Vec<String>,
     /// The algorithms it signs with.
@@ -273,7 +276,16 @@ impl Config {
     /// The issuer with this `iss`, and its place.
     #[must_use]
     pub fn issuer(&self, iss: &str) -> Option<(usize, &Issuer)> {
-        self.issuers.iter().enumerate().find(|(_, issuer)| issuer.issuer == iss)
+        let is_it = |issuer: &Issuer| issuer.trust_domain.is_none() && issuer.issuer == iss;
+        self.issuers.iter().enumerate().find(|(_, issuer)| is_it(issuer))
+    }
+
+    /// The trust domain that `id` is of, and its place among the issuers.
+    #[must_use]
+    pub fn trust_domain(&self, id: &SpiffeId<'_>) -> Option<(usize, &Issuer)> {
+        let owns =
+            |issuer: &Issuer| issuer.trust_domain.as_ref().is_some_and(|domain| domain.owns(id));
+        self.issuers.iter().enumerate().find(|(_, issuer)| owns(issuer))
     }
 }
 

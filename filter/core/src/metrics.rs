@@ -88,6 +88,7 @@ metrics! {
     "unknown_issuer" "an issuer that is not configured."
     "wrong_type" "a typ that the issuer's configuration does not accept."
     "security_event_token" "a security event token presented as an access token."
+    "invalid_svid" "a workload's token that is no JWT-SVID, or one for somebody else."
     "algorithm_not_allowed" "an algorithm that the issuer's configuration does not allow."
     "unknown_key" "no key of the issuer fits."
     "bad_signature" "a signature that none of the issuer's keys made."

@@ -30,6 +30,7 @@ use crate::json::JsonError;
 use crate::jws::{Algorithm, JwsError};
 use crate::record::SignalId;
 use crate::route::{RouteError, StepUp};
+use crate::spiffe::SvidError;
 use crate::time::UnixTime;
 
 mod response;
@@ -132,6 +133,9 @@ pub enum Denial {
     /// A security event token (RFC 8417), which must never pass as an access token.
     #[error("a security event token is no access token")]
     SecurityEventToken,
+    /// A token of a workload that is no JWT-SVID, or none for us.
+    #[error("{0}")]
+    Svid(SvidError),
     /// An algorithm that the issuer's configuration does not name.
     #[error("algorithm {algorithm} is not allowed for issuer `{issuer}`")]
     AlgorithmNotAllowed {
@@ -343,6 +347,7 @@ impl Denial {
             Self::UnknownIssuer { .. } => "unknown_issuer",
             Self::WrongType { .. } => "wrong_type",
             Self::SecurityEventToken => "security_event_token",
+            Self::Svid(_) => "invalid_svid",
             Self::AlgorithmNotAllowed { .. } => "algorithm_not_allowed",
             Self::UnknownKey { .. } => "unknown_key",
             Self::BadSignature { .. } => "bad_signature",
@@ -494,6 +499,7 @@ impl Denial {
             | Self::UnknownIssuer { .. }
             | Self::WrongType { .. }
             | Self::SecurityEventToken
+            | Self::Svid(_)
             | Self::AlgorithmNotAllowed { .. }
             | Self::UnknownKey { .. }
             | Self::BadSignature { .. }

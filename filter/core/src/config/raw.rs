@@ -22,6 +22,7 @@ pub(super) struct RawConfig {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawIssuer {
     pub(super) issuer: Option<String>,
+    pub(super) trust_domain: Option<String>,
     pub(super) audiences: Option<Vec<String>>,
     pub(super) algorithms: Option<Vec<String>>,
     pub(super) types: Option<Vec<String>>,

@@ -38,7 +38,12 @@ const fn field(name: &'static str, kind: Kind, default: &'static str, help: &'st
 }
 
 pub(super) const CONFIG: &[Field] = &[
-    field("issuers", Kind::Objects(ISSUER), REQUIRED, "Whose access tokens are accepted."),
+    field(
+        "issuers",
+        Kind::Objects(ISSUER),
+        REQUIRED,
+        "Whose access tokens are accepted, and the JWT-SVIDs of which trust domains.",
+    ),
     field(
         "routes",
         Kind::Objects(ROUTE),
@@ -68,7 +73,18 @@ pub(super) const CONFIG: &[Field] = &[
 ];
 
 const ISSUER: &[Field] = &[
-    field("issuer", Kind::Text, REQUIRED, "Its `iss`, compared byte for byte."),
+    field(
+        "issuer",
+        Kind::Text,
+        "required, or `trust_domain`",
+        "Its `iss`, compared byte for byte.",
+    ),
+    field(
+        "trust_domain",
+        Kind::Text,
+        NONE,
+        "A SPIFFE trust domain, such as `example.org`: its workloads' JWT-SVIDs are accepted as bearer tokens, each verified with this domain's bundle only.",
+    ),
     field("audiences", Kind::Texts, REQUIRED, "One of these must be in `aud`."),
     field(
         "algorithms",

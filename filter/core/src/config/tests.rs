@@ -65,10 +65,13 @@ fn most() -> Value {
             "jwks_authority": "keys.example.com", "jwks_cluster": "keys"}),
     ];
     for (place, keys) in sources.into_iter().enumerate() {
-        config["issuers"].as_array_mut().unwrap().push(json!({
-            "issuer": format!("https://source{place}.example.com"), "audiences": ["a"],
-            "algorithms": ["ES256"], "keys": keys,
-        }));
+        let name = match keys.get("discovery") {
+            Some(_) => ("issuer", format!("https://source{place}.example.com")),
+            None => ("trust_domain", format!("source{place}.example.com")),
+        };
+        let mut issuer = json!({"audiences": ["a"], "algorithms": ["ES256"], "keys": keys});
+        issuer[name.0] = json!(name.1);
+        config["issuers"].as_array_mut().unwrap().push(issuer);
     }
     config["routes"] = json!([
         {"path_prefix": "/public", "access": "public", "methods": ["GET"], "hosts": ["*.example.com"]},

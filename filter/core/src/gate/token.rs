@@ -12,10 +12,11 @@ use super::verified::{Authentication, Lifetime, Verified};
 use crate::claims::{self, Claims};
 use crate::config::{Config, Issuer, TokenType};
 use crate::identity::Identity;
-use crate::json::{self, Limits, excerpt};
+use crate::json::{self, Limits, Value, excerpt};
 use crate::jws::{Jws, typ_matches};
 use crate::keys::KeyMark;
 use crate::mapping::{self, Mapping};
+use crate::spiffe::{self, JwtSvid};
 use crate::subject::SubjectHasher;
 use crate::time::UnixTime;
 use crate::verdict::Denial;
@@ -31,16 +32,27 @@ pub(super) fn verify(
 ) -> Result<Verified, Denial> {
     let jws = Jws::parse(token, config.limits.max_token_bytes).map_err(Denial::MalformedToken)?;
     let payload = json::parse(jws.payload(), &Limits::TOKEN).map_err(Denial::MalformedPayload)?;
-    let iss = claims::peek_issuer(&payload).unwrap_or_default();
-    let (place, issuer) =
-        config.issuer(iss).ok_or_else(|| Denial::UnknownIssuer { issuer: excerpt(iss) })?;
-    let token_type = token_type(&jws, issuer)?;
+    let (place, issuer) = issuer(&payload, config)?;
+    let token_type = match issuer.trust_domain {
+        None => token_type(&jws, issuer)?,
+        Some(_) => {
+            spiffe::check_header(&jws).map_err(Denial::Svid)?;
+            TokenType::Jwt
+        }
+    };
     if !issuer.algorithms.contains(&jws.algorithm()) {
         let issuer = issuer.issuer.clone();
         return Err(Denial::AlgorithmNotAllowed { algorithm: jws.algorithm(), issuer });
     }
     let key = signing_key(&jws, place, issuer, context, now)?;
-    let claims = Claims::parse(&payload).map_err(Denial::MalformedClaims)?;
+    let claims = match &issuer.trust_domain {
+        None => Claims::parse(&payload).map_err(Denial::MalformedClaims)?,
+        Some(domain) => {
+            let svid = JwtSvid::parse(&payload).map_err(Denial::Svid)?;
+            svid.check(domain, &issuer.audiences).map_err(Denial::Svid)?;
+            Claims::parse_as(&payload, &issuer.issuer).map_err(Denial::MalformedClaims)?
+        }
+    };
     if claims.events {
         return Err(Denial::SecurityEventToken);
     }
@@ -76,6 +88,16 @@ pub(super) fn verify(
         identity: Rc::new(Identity::new(&claims, subject, &config.identity.headers)),
         state: None,
     })
+}
+
+/// Whose keys can have signed it, and its place in the configuration: the issuer's that `iss` names, else those of the
+/// trust domain of the workload that `sub` names. Nobody's keys verify anybody else's tokens.
+fn issuer<'c>(payload: &Value<'_>, config: &'c Config) -> Result<(usize, &'c Issuer), Denial> {
+    let iss = claims::peek_issuer(payload);
+    let by_name = iss.and_then(|iss| config.issuer(iss));
+    by_name
+        .or_else(|| config.trust_domain(&spiffe::peek_id(payload)?))
+        .ok_or_else(|| Denial::UnknownIssuer { issuer: excerpt(iss.unwrap_or_default()) })
 }
 
 /// Kinds of tokens are told apart by `typ`, so that none can be used as another (RFC 8725 §3.11).

@@ -278,6 +278,16 @@ impl World {
         self.synchronize();
     }
 
+    /// The same for a subject as `issuer` names it.
+    pub(crate) fn revoke_of(&mut self, issuer: &str, (kind, name): (SubjectKind, &str)) {
+        let subject = self.hasher.hash(&SubjectKey::new(kind, issuer, name).unwrap());
+        let at = UnixTime::from_secs(START);
+        let fact = Fact { at, value: FactValue::Set, signal: SignalId([1; 16]), event: 1 };
+        let key = RecordKey { subject, kind: FactKind::RevokedBefore, conditions: Vec::new() };
+        self.log.push(Record { key, fact });
+        self.synchronize();
+    }
+
     /// All tokens of the user that were issued until `at` are revoked, and the gateway hears of it.
     pub(crate) fn revoke_user(&mut self, iss: &str, sub: &str, at: u64) -> SignalId {
         self.publish(iss, sub, FactKind::RevokedBefore, FactValue::Set, at)

@@ -3,8 +3,9 @@
 use super::Check;
 use crate::config::raw::RawIssuer;
 use crate::config::schema::join;
-use crate::config::{Issuer, MAX_ISSUERS, TokenType};
+use crate::config::{Issuer, KeySource, MAX_ISSUERS, TokenType};
 use crate::jws::Algorithm;
+use crate::spiffe::{SVID_ALGORITHMS, TrustDomain};
 
 /// More clock skew than this is not skew (specs A.1).
 const MAX_LEEWAY_SECS: u64 = 300;
@@ -37,11 +38,29 @@ impl Check {
 
     fn issuer(&mut self, raw: RawIssuer, path: &str, seen: &mut Vec<String>) -> Option<Issuer> {
         let at = |name| join(path, name);
-        let issuer = self.issuer_name(raw.issuer, &at("issuer"), seen);
+        let trust_domain = match raw.trust_domain {
+            None => Some(None),
+            Some(name) => self.trust_domain(&name, raw.issuer.is_some(), path).map(Some),
+        };
+        let issuer = match &trust_domain {
+            Some(None) => self.issuer_name(raw.issuer, &at("issuer"), seen),
+            Some(Some(domain)) => {
+                self.issuer_name(Some(format!("spiffe://{domain}")), &at("trust_domain"), seen)
+            }
+            None => None,
+        };
         let audiences = self.audiences(raw.audiences, &at("audiences"));
         let algorithms = self.algorithms(raw.algorithms, &at("algorithms"));
-        let types = self.types(raw.types, &at("types"));
+        let types = self.types(raw.types.clone(), &at("types"));
         let keys = self.keys(raw.keys, issuer.as_deref(), &at("keys"));
+        if let Some(domain) = &trust_domain {
+            let of_a_domain = domain.is_some();
+            self.kind_of_keys(keys.as_ref(), of_a_domain, &at("keys"));
+            if of_a_domain {
+                let algorithms = algorithms.as_deref().unwrap_or_default();
+                self.only_an_svids(raw.types.is_some(), algorithms, path);
+            }
+        }
         let leeway = raw.leeway_secs.unwrap_or(30);
         let leeway = self.seconds(leeway, &at("leeway_secs"), 0, MAX_LEEWAY_SECS);
         let lifetime = raw.max_token_lifetime_secs.unwrap_or(3600);
@@ -58,6 +77,7 @@ impl Check {
         let claims = self.subject_claims(claims, &at("subject_claims"));
         Some(Issuer {
             issuer: issuer?,
+            trust_domain: trust_domain?,
             audiences: audiences?,
             algorithms: algorithms?,
             types: types?,
@@ -67,6 +87,49 @@ impl Check {
             assumed_lifetime: assumed?,
             subject_claims: claims?,
         })
+    }
+
+    fn trust_domain(&mut self, name: &str, has_issuer: bool, path: &str) -> Option<TrustDomain> {
+        if has_issuer {
+            let remedy = "remove one of them: make an entry for each";
+            return self.wrong(path, "has both `issuer` and `trust_domain`", remedy);
+        }
+        match TrustDomain::parse(name) {
+            Ok(domain) => Some(domain),
+            Err(error) => {
+                let remedy = "write the bare name, such as `example.org`";
+                self.wrong(&join(path, "trust_domain"), error.to_string(), remedy)
+            }
+        }
+    }
+
+    /// Bundles are a trust domain's and a trust domain's keys are in a bundle: they say what each key is for.
+    fn kind_of_keys(&mut self, keys: Option<&KeySource>, of_a_domain: bool, path: &str) {
+        let Some(keys) = keys else { return };
+        let is_bundle = matches!(keys, KeySource::Bundle(_) | KeySource::InlineBundle(_));
+        if is_bundle && !of_a_domain {
+            self.add(
+                path,
+                "is the bundle of a trust domain",
+                "set `trust_domain` instead of `issuer`",
+            );
+        } else if of_a_domain && !is_bundle {
+            let remedy = "set `bundle_url` and `cluster`, or `inline_bundle`";
+            self.add(path, "is no bundle, which a trust domain's keys come in", remedy);
+        }
+    }
+
+    fn only_an_svids(&mut self, has_types: bool, algorithms: &[Algorithm], path: &str) {
+        if has_types {
+            let problem = "says nothing about JWT-SVIDs: their `typ` is `JWT`, `JOSE` or absent";
+            self.add(&join(path, "types"), problem, "remove it");
+        }
+        for (index, algorithm) in algorithms.iter().enumerate() {
+            if !SVID_ALGORITHMS.contains(algorithm) {
+                let path = format!("{}[{index}]", join(path, "algorithms"));
+                self.add(&path, format!("no SVID is signed with {algorithm}"), "remove it");
+            }
+        }
     }
 
     fn issuer_name(

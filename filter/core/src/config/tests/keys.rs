@@ -6,7 +6,13 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 
 fn keys(value: Value) -> Result<KeySource, String> {
-    let config = parse(&with("/issuers/0/keys", value))?;
+    let is_bundle = ["bundle_url", "inline_bundle"].iter().any(|name| value.get(*name).is_some());
+    let mut config = with("/issuers/0/keys", value);
+    if is_bundle {
+        config["issuers"][0].as_object_mut().unwrap().remove("issuer");
+        config["issuers"][0]["trust_domain"] = json!("example.org");
+    }
+    let config = parse(&config)?;
     Ok(config.issuers.first().unwrap().keys.clone())
 }
 
@@ -92,4 +98,46 @@ fn other_sources_are_refused_for_these_reasons() {
     config["issuers"][0]["keys"] = json!({"discovery": "openid-configuration", "cluster": "x"});
     let expected = "`issuers[0].keys.discovery`: issuer does not start with `https://`; discovery needs an https URL as `issuer`; else set `url`";
     assert_eq!(parse(&config).unwrap_err(), expected);
+}
+
+#[test]
+fn trust_domains_are_refused_for_these_reasons() {
+    let bundle = json!({"inline_bundle": {"keys": []}});
+    for (issuer, expected) in [
+        (
+            json!({"issuer": "i", "trust_domain": "example.org", "keys": bundle}),
+            "`issuers[0]`: has both `issuer` and `trust_domain`; remove one of them: make an entry for each",
+        ),
+        (
+            json!({"trust_domain": "spiffe://example.org", "keys": bundle}),
+            "`issuers[0].trust_domain`: byte 0x3a may not be in a trust domain; write the bare name, such as `example.org`",
+        ),
+        (
+            json!({"trust_domain": "example.org", "keys": {"inline": key_set()}}),
+            "`issuers[0].keys`: is no bundle, which a trust domain's keys come in; set `bundle_url` and `cluster`, or `inline_bundle`",
+        ),
+        (
+            json!({"issuer": "i", "keys": bundle}),
+            "`issuers[0].keys`: is the bundle of a trust domain; set `trust_domain` instead of `issuer`",
+        ),
+        (
+            json!({"trust_domain": "example.org", "keys": bundle, "types": ["JWT"]}),
+            "`issuers[0].types`: says nothing about JWT-SVIDs: their `typ` is `JWT`, `JOSE` or absent; remove it",
+        ),
+        (
+            json!({"trust_domain": "example.org", "keys": bundle, "algorithms": ["ES256", "EdDSA"]}),
+            "`issuers[0].algorithms[1]`: no SVID is signed with EdDSA; remove it",
+        ),
+    ] {
+        let mut full = json!({"audiences": ["a"], "algorithms": ["ES256"]});
+        for (name, value) in issuer.as_object().unwrap() {
+            full[name] = value.clone();
+        }
+        assert_eq!(parse(&with("/issuers/0", full)).unwrap_err(), expected, "{issuer}");
+    }
+    let domain = json!({
+        "trust_domain": "example.org", "audiences": ["a"], "algorithms": ["ES256"], "keys": bundle,
+    });
+    let twice = parse(&with("/issuers", json!([domain, domain]))).unwrap_err();
+    assert_eq!(twice, "`issuers[1].trust_domain`: is configured twice; merge the two entries");
 }

@@ -41,8 +41,12 @@ fn a_bundle_is_fetched_and_its_keys_are_kept_apart() {
     let store = leader.store();
     assert!(store.keys(0).is_none() && store.wit_keys(0).is_none(), "not fetched yet");
     let notice = leader.answer(0, 200, &bundle(&[("a", "jwt-svid"), ("b", "wit-svid")], ""));
-    let expected =
-        KeysNotice::Fetched { issuer: "one".to_owned(), keys: 2, skipped: 0, changed: true };
+    let expected = KeysNotice::Fetched {
+        issuer: "spiffe://one".to_owned(),
+        keys: 2,
+        skipped: 0,
+        changed: true,
+    };
     assert_eq!(notice, Some(expected));
     let store = leader.store();
     assert_eq!((kids(&store, 0), wit_kids(&store)), (vec!["a"], vec!["b"]));
