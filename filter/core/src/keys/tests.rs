@@ -38,7 +38,11 @@ fn config_with(first_url: &str) -> Config {
 /// The first and the last issuer with these keys, the first with this name.
 fn config_of(first: &str, first_name: &str, last: &str) -> Config {
     let issuer = |name: &str, keys: &str| {
-        let kind = if keys.contains("bundle_url") || keys.contains("inline_bundle") { "trust_domain" } else { "issuer" };
+        let kind = if keys.contains("bundle_url") || keys.contains("inline_bundle") {
+            "trust_domain"
+        } else {
+            "issuer"
+        };
         format!(r#"{{"{kind}":"{name}","audiences":["a"],"algorithms":["ES256"],"keys":{keys}}}"#)
     };
     let issuers = [
