@@ -120,8 +120,8 @@ impl Bundle {
     }
 
     /// The keys for JWT-SVIDs, and those for workload identity tokens.
-    pub(crate) fn into_key_sets(self) -> (KeySet, Option<KeySet>) {
-        (self.jwt_svid, Some(self.wit_svid))
+    pub(crate) fn into_key_sets(self) -> (KeySet, KeySet) {
+        (self.jwt_svid, self.wit_svid)
     }
 
     /// Whether no token of the trust domain is valid any more.

@@ -41,6 +41,9 @@ struct LoadedSet {
     wit_keys: Option<KeySet>,
     /// For each key of the first, then of the second set: what identifies it, and the number it had since it was first seen.
     marks: Vec<([u8; 32], u64)>,
+    /// Of a bundle that has one: an older bundle, put back into shared data by whoever can write
+    /// there, replaces nothing.
+    sequence: Option<u64>,
     /// Of the set's text: an unchanged set is not parsed again.
     digest: [u8; 32],
 }
@@ -144,11 +147,19 @@ impl KeyStore {
     }
 
     fn replace(&mut self, issuer: usize, keys: Keys, digest: [u8; 32]) {
-        let (keys, wit_keys) = match keys {
-            Keys::Set(set) => (set, None),
-            Keys::Bundle(bundle) => bundle.into_key_sets(),
+        let (sequence, keys, wit_keys) = match keys {
+            Keys::Set(set) => (None, set, None),
+            Keys::Bundle(bundle) => {
+                let sequence = bundle.sequence();
+                let (keys, wit_keys) = bundle.into_key_sets();
+                (sequence, keys, Some(wit_keys))
+            }
         };
         let Some(slot) = self.slots.get_mut(issuer) else { return };
+        let newest = slot.set.as_ref().and_then(|set| set.sequence);
+        if newest.zip(sequence).is_some_and(|(newest, offered)| offered < newest) {
+            return;
+        }
         let before = slot.set.as_ref().map_or(&[][..], |set| set.marks.as_slice());
         let mut next = || {
             self.next_serial = self.next_serial.saturating_add(1);
@@ -163,7 +174,7 @@ impl KeyStore {
             (identity, known.map_or_else(&mut next, |(_, serial)| *serial))
         });
         let marks = marks.collect();
-        slot.set = Some(LoadedSet { serial, keys, wit_keys, marks, digest });
+        slot.set = Some(LoadedSet { serial, keys, wit_keys, marks, sequence, digest });
     }
 }
 

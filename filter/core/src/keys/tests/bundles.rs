@@ -212,3 +212,42 @@ fn an_inline_bundle_is_there_from_the_start() {
     assert!(store.keys(2).is_some_and(|set| set.keys().is_empty()));
     assert!(store.wit_keys(1).is_none(), "a key set has none");
 }
+
+#[test]
+fn no_bundle_is_ever_merged_with_another_domains() {
+    let mut leader = leader();
+    leader.asks();
+    leader.answer(0, 200, &bundle(&[("a", "jwt-svid")], ""));
+    // The other domain uses the same name for another key.
+    let theirs = KEY_B.replacen(r#""kid":"b""#, r#""kid":"a","use":"jwt-svid""#, 1);
+    leader.answer(1, 200, &set(&[&theirs]));
+    let mut store = leader.store();
+    let of = |issuer| store.keys(issuer).unwrap().keys();
+    assert_eq!((of(0).len(), of(2).len()), (1, 1));
+    assert_ne!(of(0).first().unwrap().spki_der(), of(2).first().unwrap().spki_der());
+    let mut mark = store.mark(0, of(0).first().unwrap()).unwrap();
+    assert!(store.mark(2, of(0).first().unwrap()).is_none());
+    assert!(!store.is_current(2, &mut mark), "what one domain's key verified is not the other's");
+    // A newer bundle replaces the old one whole.
+    leader.wait(REFRESH);
+    leader.asks();
+    leader.answer(0, 200, &bundle(&[("b", "jwt-svid")], ""));
+    store.sync(&leader.shared, 2);
+    assert_eq!(kids(&store, 0), ["b"]);
+}
+
+#[test]
+fn an_older_bundle_put_back_into_shared_data_replaces_nothing() {
+    let mut leader = leader();
+    let name = "rescind.default.jwks.0";
+    leader.asks();
+    leader.answer(0, 200, &bundle(&[("a", "jwt-svid")], r#","spiffe_sequence":1"#));
+    let old = leader.shared.get(name).unwrap().unwrap().value;
+    leader.wait(REFRESH);
+    leader.asks();
+    leader.answer(0, 200, &bundle(&[], r#","spiffe_sequence":2"#));
+    let mut store = leader.store();
+    leader.shared.set(name, &old, None).unwrap();
+    store.sync(&leader.shared, 2);
+    assert_eq!(kids(&store, 0), Vec::<&str>::new());
+}
