@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rescind_core::authority::Authority;
 use rescind_core::jws::Algorithm;
+use rescind_core::set::Profile;
 use ring::signature::Ed25519KeyPair;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -110,6 +111,8 @@ pub(crate) struct Transmitter {
     pub(crate) keys: KeySource,
     /// What it may sign with.
     pub(crate) algorithms: Vec<Algorithm>,
+    /// How it deviates from SSF 1.0.
+    pub(crate) profile: Profile,
     /// Whose tokens it may speak about.
     pub(crate) authority: Authority,
 }
@@ -339,10 +342,11 @@ fn transmitter(mut section: Section<'_>, name: Option<String>) -> Option<Transmi
     let push_token = section.token("push_token_file", "push_token_sha256");
     let keys = key_source(&mut section);
     let algorithms = algorithms(&mut section);
+    let profile = profile(&mut section);
     let authority = authority(&mut section);
     section.finish();
     let (name, issuer, push_token, keys) = (name?, issuer?, push_token?, keys?);
-    Some(Transmitter { name, issuer, audiences, push_token, keys, algorithms, authority })
+    Some(Transmitter { name, issuer, audiences, push_token, keys, algorithms, profile, authority })
 }
 
 fn key_source(section: &mut Section<'_>) -> Option<KeySource> {
@@ -401,6 +405,18 @@ fn algorithms(section: &mut Section<'_>) -> Vec<Algorithm> {
         }
     }
     algorithms
+}
+
+fn profile(section: &mut Section<'_>) -> Profile {
+    let known = Profile::ALL.map(Profile::name).join(", ");
+    let remedy = format!("use one of {known}; `strict` if absent");
+    match section.optional_text("profile", &remedy) {
+        None => Profile::Strict,
+        Some(name) => Profile::from_name(&name).unwrap_or_else(|| {
+            section.problem("profile", format!("`{name}` is not known"), &remedy);
+            Profile::Strict
+        }),
+    }
 }
 
 fn name<'a>(section: &mut Section<'_>, mut known: impl Iterator<Item = &'a str>) -> Option<String> {

@@ -124,6 +124,7 @@ impl Receiver {
             algorithms: &self.transmitter.algorithms,
             now,
             skew: DEFAULT_SKEW,
+            profile: self.transmitter.profile,
         };
         let token = body.trim_ascii();
         let unverified = UnverifiedSet::parse(token, &expect)?;

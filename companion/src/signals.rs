@@ -9,7 +9,7 @@ use rescind_core::json::{self, Limits};
 use rescind_core::jws::{Algorithm, Jws};
 use rescind_core::record::SignalId;
 use rescind_core::set::{
-    DEFAULT_SKEW, MAX_SET_BYTES, SecurityEventToken, SetError, SetExpectations,
+    DEFAULT_SKEW, MAX_SET_BYTES, Profile, SecurityEventToken, SetError, SetExpectations,
 };
 use rescind_core::time::UnixTime;
 use serde::Deserialize;
@@ -105,6 +105,7 @@ fn read(token: &[u8], identity: &Identity, now: UnixTime) -> Result<SecurityEven
         algorithms: &[Algorithm::Es256, Algorithm::EdDsa],
         now,
         skew: DEFAULT_SKEW,
+        profile: Profile::Strict,
     };
     let jws = Jws::parse(token, MAX_SET_BYTES).map_err(SetError::Jws)?;
     SecurityEventToken::parse(&jws, &expect)

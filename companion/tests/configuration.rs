@@ -18,7 +18,7 @@ fn each_wrong_value_is_named_with_what_is_wrong_and_the_remedy() {
     companion.directory.write("spaced", "a token with spaces in it");
     companion.directory.write("empty.jwks", "{\"keys\": []}");
     let right = support::configuration(companion.port);
-    let cases: [(&str, &str, &[&str]); 22] = [
+    let cases: [(&str, &str, &[&str]); 23] = [
         ("listen = \"127.0.0.1:", "listen = \"nowhere:", &["`server.listen`", "not an address"]),
         ("[journal]\npath = \"rescind.redb\"", "", &["`journal`: is missing; add `[journal]`"]),
         ("path = \"rescind.redb\"", "path = 3", &["`journal.path`: is integer, not a string"]),
@@ -47,6 +47,11 @@ fn each_wrong_value_is_named_with_what_is_wrong_and_the_remedy() {
         ("[\"ES256\"]", "[]", &["`transmitters[0].algorithms`: is empty"]),
         ("\"idp.jwks.json\"", "\"empty.jwks\"", &["`transmitters[0].jwks_file`", "none of the 0"]),
         ("jwks_file = \"idp.jwks.json\"", "jwks_url = \"http://idp/\"", &["not an https URL"]),
+        (
+            "algorithms = [",
+            "profile = \"auto\"\nalgorithms = [",
+            &["`transmitters[0].profile`: `auto` is not known", "strict, legacy-subject, okta"],
+        ),
         ("jwks_file =", "keys_file =", &["it is called `jwks_file`"]),
         ("[journal]", "[journal", &["is not TOML"]),
     ];

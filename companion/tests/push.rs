@@ -141,6 +141,26 @@ fn each_wrong_set_is_refused_with_its_code() {
 }
 
 #[test]
+fn a_transmitter_with_a_profile_is_read_as_it_says_and_no_other() {
+    let mut companion = Companion::prepared();
+    let okta = support::configuration(companion.port)
+        .replace("algorithms = [", "profile = \"okta\"\nalgorithms = [");
+    let user = json!({"user": {"format": "iss_sub", "iss": IDP, "sub": "alice"}});
+    let event = json!({"subject": user, "event_timestamp": now() * 1000});
+    let older = json!({"sub_id": null, "events": {SESSION_REVOKED: event}});
+    let set = companion.transmitter.set("older", &older);
+    companion.start();
+    assert_eq!(companion.push(&set).json()["err"], "invalid_request");
+    assert_eq!(companion.terminate(), Some(0));
+    companion.directory.write("rescind.toml", &okta);
+    companion.start();
+    assert_eq!(companion.push(&set).status, 202);
+    assert_eq!(companion.page("").records.len(), 1);
+    let foreign = companion.transmitter.set("foreign", &json!({"aud": "https://other"}));
+    assert_eq!(companion.push(&foreign).json()["err"], "invalid_audience");
+}
+
+#[test]
 fn a_push_without_the_transmitters_token_is_401_whatever_it_says() {
     let companion = Companion::started();
     let set = companion.transmitter.set("one", &json!({}));

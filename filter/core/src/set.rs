@@ -25,11 +25,13 @@ use crate::subject::Subject;
 use crate::time::UnixTime;
 
 mod error;
+mod profile;
 mod read;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use error::{ErrorCode, SetError};
+pub use profile::Profile;
 
 /// The longest SET. Real ones have 1–2 KiB; a subject with many aliases and reasons in several
 /// languages stays below this.
@@ -61,6 +63,8 @@ pub struct SetExpectations<'a> {
     pub now: UnixTime,
     /// How far the transmitter's clock may be ahead of ours.
     pub skew: Duration,
+    /// How the transmitter deviates from SSF 1.0.
+    pub profile: Profile,
 }
 
 /// A SET that claims to be from the expected issuer. Its signature is still to be checked.
@@ -188,7 +192,9 @@ pub fn signal_id(iss: &str, jti: &str) -> SignalId {
 
 /// The checks that come before any key is looked for.
 fn check_envelope(jws: &Jws<'_>, expect: &SetExpectations<'_>) -> Result<(), SetError> {
-    if !jws.typ().is_some_and(|typ| typ_matches(typ, TYPE)) {
+    let plain = || jws.typ().is_none_or(|typ| typ_matches(typ, "JWT"));
+    let is_set = jws.typ().is_some_and(|typ| typ_matches(typ, TYPE));
+    if !(is_set || expect.profile.plain_type() && plain()) {
         return Err(SetError::Type { found: jws.typ().map(crate::json::excerpt) });
     }
     let algorithm = jws.algorithm();

@@ -31,7 +31,7 @@ mod identifier;
 mod tests;
 
 pub use identifier::{
-    MAX_ALIASES, MAX_NAME_BYTES, Member, Subject, SubjectError, SubjectIdentifier,
+    Forms, MAX_ALIASES, MAX_NAME_BYTES, Member, Subject, SubjectError, SubjectIdentifier,
 };
 
 /// What a name names. The number is part of what is hashed: it never changes.

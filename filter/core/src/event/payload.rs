@@ -191,7 +191,7 @@ fn assurance(namespace: &str, level: &str) -> Option<u8> {
 }
 
 impl RiskLevel {
-    fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         match name {
             "LOW" => Some(Self::Low),
             "MEDIUM" => Some(Self::Medium),

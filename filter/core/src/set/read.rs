@@ -1,6 +1,9 @@
 //! Reads the payload of a SET (RFC 8417 §2.2, SSF 1.0 §3 and §4).
 
-use super::{FIRST_MILLISECONDS, MAX_JTI_BYTES, SecurityEventToken, SetError, SetExpectations};
+use super::profile::Named;
+use super::{
+    FIRST_MILLISECONDS, MAX_JTI_BYTES, Profile, SecurityEventToken, SetError, SetExpectations,
+};
 use crate::claims::MAX_NUMERIC_DATE;
 use crate::event::{Detail, EventType, check_payload, reason_admin};
 use crate::json::{self, Limits, Number, Object, Value, excerpt};
@@ -35,13 +38,20 @@ pub(super) fn set(
         return Err(SetError::JtiTooLong { length: jti.len() });
     }
     let iat = time(claims, "iat", expect)?.ok_or(SetError::Missing { claim: "iat" })?;
-    let subject = claims.get("sub_id").ok_or(SetError::Missing { claim: "sub_id" })?;
-    let subject = Subject::parse(subject).map_err(SetError::Subject)?;
     let (event_uri, payload) = one_event(claims)?;
-    let event = EventType::from_uri(event_uri);
-    if let Some(event) = event {
-        check_payload(event, payload).map_err(SetError::Payload)?;
-    }
+    let named = expect.profile.event(event_uri);
+    let event = named.as_ref().map(|named| named.event);
+    let subject = subject(claims, event, payload, expect.profile)?;
+    let detail = match named {
+        None => Detail::None,
+        Some(Named { event, risk: None }) => {
+            check_payload(event, payload).map_err(SetError::Payload)?;
+            Detail::of(event, payload)
+        }
+        Some(Named { risk: Some(risk), .. }) => {
+            risk.detail(payload).ok_or(SetError::Missing { claim: "events.*.current_level" })?
+        }
+    };
     Ok(SecurityEventToken {
         iss: expect.issuer.to_owned(),
         jti: jti.to_owned(),
@@ -55,9 +65,25 @@ pub(super) fn set(
             Some(_) => time(payload, "event_timestamp", expect)?,
             None => None,
         },
-        detail: event.map_or(Detail::None, |event| Detail::of(event, payload)),
+        detail,
         reason_admin: reason_admin(payload),
     })
+}
+
+/// Whom the event is about: `sub_id`; in older SETs `subject` in the event. If both are there, the
+/// older one is no more than a member that we do not know (SSF 1.0 §3.1.1).
+fn subject(
+    claims: &Object<'_>,
+    event: Option<&EventType>,
+    payload: &Object<'_>,
+    profile: Profile,
+) -> Result<Subject, SetError> {
+    let older = || payload.get("subject").filter(|_| profile.subject_in_event());
+    match claims.get("sub_id").or_else(older) {
+        Some(subject) => Subject::parse_as(subject, profile.forms()).map_err(SetError::Subject),
+        None if profile.may_lack_subject(event) => Ok(Subject::absent()),
+        None => Err(SetError::Missing { claim: "sub_id" }),
+    }
 }
 
 fn payload<'j>(jws: &'j Jws<'_>) -> Result<Value<'j>, SetError> {
@@ -101,7 +127,10 @@ fn time(
     let Some(number) = value.as_number() else {
         return Err(SetError::WrongType { claim, expected: "a number", kind: value.kind() });
     };
-    let secs = whole_seconds(number).ok_or(SetError::NotATime { claim })?;
+    let mut secs = whole_seconds(number).ok_or(SetError::NotATime { claim })?;
+    if claim == "event_timestamp" && expect.profile.milliseconds() && secs >= FIRST_MILLISECONDS {
+        secs = secs.checked_div(1000).unwrap_or(secs);
+    }
     let at = UnixTime::from_secs(secs);
     if at > expect.now.plus(expect.skew) {
         return Err(if secs >= FIRST_MILLISECONDS {

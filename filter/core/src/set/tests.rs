@@ -33,6 +33,7 @@ fn with_expectations<T>(check: impl FnOnce(&SetExpectations<'_>) -> T) -> T {
         algorithms: &[Algorithm::Es256, Algorithm::Rs256],
         now: UnixTime::from_secs(NOW),
         skew: DEFAULT_SKEW,
+        profile: Profile::Strict,
     })
 }
 

@@ -26,6 +26,15 @@ pub enum Subject {
     Complex(Vec<(Member, SubjectIdentifier)>),
 }
 
+/// How older transmitters may spell a subject. `Default` is as RFC 9493 and SSF 1.0 have it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Forms {
+    /// Members of a complex subject without `"format": "complex"`.
+    pub complex_without_format: bool,
+    /// `subject_type` for `format`, with `iss-sub` for `iss_sub` and `phone` for `phone_number`.
+    pub subject_type: bool,
+}
+
 /// What a part of a complex subject is (SSF 1.0 §3.3).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Member {
@@ -181,13 +190,27 @@ pub enum SubjectError {
 impl Subject {
     /// Reads the `sub_id` of a SET.
     pub fn parse(value: &Value<'_>) -> Result<Self, SubjectError> {
+        Self::parse_as(value, Forms::default())
+    }
+
+    /// Reads a subject that may have older `forms`.
+    pub fn parse_as(value: &Value<'_>, forms: Forms) -> Result<Self, SubjectError> {
         let place = Place::Subject;
         let object = object(value, place)?;
-        if text(object, "format", place)? == "complex" {
-            complex(object)
-        } else {
-            SubjectIdentifier::parse(object, place).map(Self::Simple)
+        if forms.complex_without_format && is_complex_without_format(object) {
+            return complex(object, forms);
         }
+        if format(object, place, forms)? == "complex" {
+            complex(object, forms)
+        } else {
+            SubjectIdentifier::parse(object, place, forms).map(Self::Simple)
+        }
+    }
+
+    /// The subject of an event about the stream that it came on.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self::Simple(SubjectIdentifier::Other { format: "absent".to_owned() })
     }
 }
 
@@ -222,13 +245,16 @@ impl Member {
 }
 
 impl SubjectIdentifier {
-    fn parse(object: &Object<'_>, place: Place<'_>) -> Result<Self, SubjectError> {
+    fn parse(object: &Object<'_>, place: Place<'_>, forms: Forms) -> Result<Self, SubjectError> {
         let text = |member| text(object, member, place).map(str::to_owned);
-        Ok(match text("format")?.as_str() {
+        Ok(match format(object, place, forms)? {
             "account" => Self::Account { uri: text("uri")? },
             "email" => Self::Email { email: text("email")? },
             "iss_sub" => Self::IssSub { iss: text("iss")?, sub: text("sub")? },
             "opaque" => Self::Opaque { id: text("id")? },
+            "phone_number" if forms.subject_type && !object.contains("phone_number") => {
+                Self::PhoneNumber { phone_number: text("phone")? }
+            }
             "phone_number" => Self::PhoneNumber { phone_number: text("phone_number")? },
             "did" => Self::Did { url: text("url")? },
             "uri" => Self::Uri { uri: text("uri")? },
@@ -239,7 +265,7 @@ impl SubjectIdentifier {
             },
             "complex" => return Err(nested(place, "complex")),
             "aliases" if matches!(place, Place::Alias(_)) => return Err(nested(place, "aliases")),
-            "aliases" => Self::Aliases(aliases(object, place)?),
+            "aliases" => Self::Aliases(aliases(object, place, forms)?),
             other => Self::Other { format: excerpt(other) },
         })
     }
@@ -288,14 +314,37 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-fn complex(object: &Object<'_>) -> Result<Subject, SubjectError> {
+/// The name of the format, as RFC 9493 spells it.
+fn format<'v>(
+    object: &'v Object<'_>,
+    place: Place<'_>,
+    forms: Forms,
+) -> Result<&'v str, SubjectError> {
+    if !forms.subject_type || object.contains("format") {
+        return text(object, "format", place);
+    }
+    Ok(match text(object, "subject_type", place)? {
+        "iss-sub" => "iss_sub",
+        "phone" => "phone_number",
+        other => other,
+    })
+}
+
+/// Whether `object` has no format of its own, and a member that has one.
+fn is_complex_without_format(object: &Object<'_>) -> bool {
+    let has_format =
+        |object: &Object<'_>| object.contains("format") || object.contains("subject_type");
+    !has_format(object) && object.iter().any(|(_, value)| value.as_object().is_some_and(has_format))
+}
+
+fn complex(object: &Object<'_>, forms: Forms) -> Result<Subject, SubjectError> {
     let members = object
         .iter()
         .filter(|(name, _)| *name != "format")
         .map(|(name, value)| {
             let member = Member::from_name(name);
             let place = Place::Member(&member);
-            let identifier = SubjectIdentifier::parse(self::object(value, place)?, place)?;
+            let identifier = SubjectIdentifier::parse(self::object(value, place)?, place, forms)?;
             Ok((member, identifier))
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -308,6 +357,7 @@ fn complex(object: &Object<'_>) -> Result<Subject, SubjectError> {
 fn aliases(
     container: &Object<'_>,
     place: Place<'_>,
+    forms: Forms,
 ) -> Result<Vec<SubjectIdentifier>, SubjectError> {
     const MEMBER: &str = "identifiers";
     let missing = || SubjectError::Missing { place: place.to_string(), member: MEMBER };
@@ -327,7 +377,7 @@ fn aliases(
             .enumerate()
             .map(|(index, value)| {
                 let place = Place::Alias(index);
-                SubjectIdentifier::parse(object(value, place)?, place)
+                SubjectIdentifier::parse(object(value, place)?, place, forms)
             })
             .collect(),
         count => Err(SubjectError::TooManyAliases { count }),
