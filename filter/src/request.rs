@@ -168,6 +168,9 @@ fn forward(permit: &Permit, reserved: &[&[u8]], config: &Config) -> Result<(), D
     for name in reserved {
         host::remove_header(name).map_err(refused("a way to remove a header"))?;
     }
+    if permit.subject().is_some() && !config.identity.forward_token {
+        host::remove_header(b"authorization").map_err(refused("a way to remove a header"))?;
+    }
     // Adding is cheaper than replacing, but some hosts do not really remove headers.
     let set = if reserved.is_empty() { host::add_header } else { host::set_header };
     for (name, value) in permit.headers() {

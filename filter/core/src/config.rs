@@ -203,6 +203,8 @@ pub struct IdentityOutput {
     pub headers: IdentityHeaders,
     /// In the gateway's filter state: for access logs and other filters.
     pub filter_state: bool,
+    /// Whether it gets the token itself.
+    pub forward_token: bool,
 }
 
 /// What clients are told in `WWW-Authenticate`. No field has a quote or a backslash.

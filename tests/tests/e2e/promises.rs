@@ -297,6 +297,7 @@ fn the_api_is_told_who_calls_and_nobody_can_pretend() {
         .map(|header| header[1].clone())
         .collect();
     assert_eq!(subjects, ["agent"]);
+    assert!(!seen.to_string().contains(&token), "the token stays at the gateway");
     // Stripped on public routes, too.
     let public = Request::get("/public").header("x-rescind-subject", "admin");
     let seen = site.envoy.send(&public);

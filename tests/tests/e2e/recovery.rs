@@ -53,6 +53,16 @@ fn a_client_whose_user_was_authenticated_too_weakly_is_told_what_would_do() {
 }
 
 #[test]
+fn the_service_gets_the_token_only_where_the_configuration_says_so() {
+    let site = Site::with(&Plan {
+        filter: json!({ "identity": { "forward_token": true } }),
+        ..Plan::default()
+    });
+    let token = site.issuer.token("agent");
+    assert!(site.answer(&token).text().contains(&token));
+}
+
+#[test]
 fn a_browser_may_ask_before_it_sends_and_only_ask() {
     let filter = json!({ "routes": [{
         "path_prefix": "/orders", "methods": ["PUT"], "cors_preflight": true,

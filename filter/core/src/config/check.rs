@@ -251,7 +251,11 @@ impl Check {
             scope: header("scope", scope),
             actor: header("actor", actor),
         };
-        Some(IdentityOutput { headers, filter_state: raw.filter_state.unwrap_or(false) })
+        Some(IdentityOutput {
+            headers,
+            filter_state: raw.filter_state.unwrap_or(false),
+            forward_token: raw.forward_token.unwrap_or(false),
+        })
     }
 
     /// The name in lower case, if a service can take it for nothing else.

@@ -94,6 +94,7 @@ pub(super) struct RawRevocation {
 pub(super) struct RawIdentity {
     pub(super) headers: Option<RawHeaders>,
     pub(super) filter_state: Option<bool>,
+    pub(super) forward_token: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -296,6 +296,12 @@ const IDENTITY: &[Field] = &[
         "false",
         "Whether `rescind.sub`, and with several issuers `rescind.iss`, are set for access logs and later filters. In Envoy it costs as much as three headers.",
     ),
+    field(
+        "forward_token",
+        Kind::Flag,
+        "false",
+        "Whether the service gets the `Authorization` header. A service that has the caller's token can use it elsewhere (MCP forbids passing it on); public routes are left alone.",
+    ),
 ];
 
 const HEADERS: &[Field] = &[

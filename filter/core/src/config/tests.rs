@@ -85,6 +85,7 @@ fn most() -> Value {
     config["identity"] = json!({
         "headers": {"subject": "X-Sub", "issuer": "x-iss", "client_id": "x-client", "scope": "x-scope", "actor": "x-actor"},
         "filter_state": true,
+        "forward_token": true,
     });
     config["challenge"] =
         json!({"realm": "api", "resource_metadata": "https://api.example.com/.well-known/x"});
@@ -136,6 +137,7 @@ fn the_shortest_configuration_has_these_defaults() {
     assert_eq!(config.revocation.wait, Duration::from_secs(20));
     assert_eq!(config.identity.headers.spellings().len(), 20);
     assert!(!config.identity.filter_state);
+    assert!(!config.identity.forward_token);
     assert_eq!(config.challenge, Challenge::default());
     let limits =
         Limits { max_token_bytes: 8192, token_cache_entries: 10_000, token_cache_bytes: 16 << 20 };
