@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rescind_core::authority::Authority;
+use rescind_core::authority::{Authority, Limits};
+use rescind_core::event::EventType;
 use rescind_core::jws::Algorithm;
 use rescind_core::set::Profile;
 use ring::signature::Ed25519KeyPair;
@@ -39,6 +40,9 @@ const MIN_AUDIT_DAYS: u32 = 31;
 const MAX_AUDIT_DAYS: u32 = 3650;
 /// A quarter: PCI DSS 10.5.1 wants three months of audit trail at hand.
 const DEFAULT_AUDIT_DAYS: u32 = 90;
+/// The formats that a subject can be reached by.
+const FORMATS: [&str; 8] =
+    ["account", "email", "iss_sub", "opaque", "phone_number", "did", "uri", "jwt_id"];
 /// Longest name of a transmitter or gateway: they stand in URLs, logs and metric labels.
 const MAX_NAME_CHARS: usize = 64;
 
@@ -282,7 +286,34 @@ fn authority(section: &mut Section<'_>) -> Authority {
         "list the issuers of the tokens that may be revoked: [\"https://idp.example.com\"]";
     let issuers = section.texts("authority_issuers", remedy);
     let danger_allow_tenant_wide = section.flag("danger_allow_tenant_wide");
-    Authority { issuers, danger_allow_tenant_wide }
+    let limits = limits(section);
+    Authority { issuers, danger_allow_tenant_wide, limits }
+}
+
+/// What a list leaves out is refused with `access_denied`; without the list nothing is left out.
+fn limits(section: &mut Section<'_>) -> Limits {
+    let mut list = |key, remedy: &str, known: &dyn Fn(&str) -> bool| {
+        section.has(key).then(|| {
+            let names = section.texts(key, remedy);
+            for name in names.iter().filter(|name| !known(name)) {
+                section.problem(key, format!("`{name}` is not known"), remedy);
+            }
+            names
+        })
+    };
+    let remedy = "list names of event types, such as [\"session-revoked\"]";
+    let events = list("authority_events", remedy, &|name| EventType::from_name(name).is_some());
+    let remedy = format!("list formats of subject identifiers, of {}", FORMATS.join(", "));
+    let formats = list("authority_formats", &remedy, &|name| FORMATS.contains(&name));
+    let remedy = "list trust domains in lower case, without `spiffe://`: [\"example.org\"]";
+    let is_domain = |name: &str| {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b);
+        name.bytes().all(allowed)
+    };
+    let trust_domains = list("authority_trust_domains", remedy, &is_domain);
+    let remedy = "list the ids of tenants, of which each subject must name one";
+    let tenants = list("authority_tenants", remedy, &|_| true);
+    Limits { events, formats, trust_domains, tenants }
 }
 
 fn feed(mut section: Section<'_>) -> Option<Feed> {

@@ -18,7 +18,7 @@ fn each_wrong_value_is_named_with_what_is_wrong_and_the_remedy() {
     companion.directory.write("spaced", "a token with spaces in it");
     companion.directory.write("empty.jwks", "{\"keys\": []}");
     let right = support::configuration(companion.port);
-    let cases: [(&str, &str, &[&str]); 23] = [
+    let cases: [(&str, &str, &[&str]); 27] = [
         ("listen = \"127.0.0.1:", "listen = \"nowhere:", &["`server.listen`", "not an address"]),
         ("[journal]\npath = \"rescind.redb\"", "", &["`journal`: is missing; add `[journal]`"]),
         ("path = \"rescind.redb\"", "path = 3", &["`journal.path`: is integer, not a string"]),
@@ -51,6 +51,26 @@ fn each_wrong_value_is_named_with_what_is_wrong_and_the_remedy() {
             "algorithms = [",
             "profile = \"auto\"\nalgorithms = [",
             &["`transmitters[0].profile`: `auto` is not known", "strict, legacy-subject, okta"],
+        ),
+        (
+            "algorithms = [",
+            "authority_events = [\"session-ended\"]\nalgorithms = [",
+            &["`transmitters[0].authority_events`: `session-ended` is not known"],
+        ),
+        (
+            "algorithms = [",
+            "authority_formats = [\"mail\"]\nalgorithms = [",
+            &["`transmitters[0].authority_formats`: `mail` is not known", "email, iss_sub"],
+        ),
+        (
+            "algorithms = [",
+            "authority_trust_domains = [\"spiffe://a.b\"]\nalgorithms = [",
+            &["`transmitters[0].authority_trust_domains`: `spiffe://a.b` is not known"],
+        ),
+        (
+            "algorithms = [",
+            "authority_tenants = []\nalgorithms = [",
+            &["`transmitters[0].authority_tenants`: is empty"],
         ),
         ("jwks_file =", "keys_file =", &["it is called `jwks_file`"]),
         ("[journal]", "[journal", &["is not TOML"]),

@@ -161,6 +161,41 @@ fn a_transmitter_with_a_profile_is_read_as_it_says_and_no_other() {
 }
 
 #[test]
+fn a_transmitter_says_only_what_its_authority_lists_and_repeats_nothing_else() {
+    let mut companion = Companion::prepared();
+    let limits = "authority_events = [\"session-revoked\"]\nauthority_formats = [\"email\"]\n\
+                  authority_tenants = [\"t1\"]\nauthority_trust_domains = [\"example.org\"]\n\
+                  algorithms = [";
+    let limited = support::configuration(companion.port).replace("algorithms = [", limits);
+    companion.directory.write("rescind.toml", &limited);
+    companion.start();
+    let user = json!({"format": "email", "email": "al@example.com"});
+    let subject = |user: &serde_json::Value, tenant: &str| json!({"format": "complex", "user": user, "tenant": {"format": "email", "email": tenant}});
+    let disabled = "https://schemas.openid.net/secevent/risc/event-type/account-disabled";
+    let presented = "https://schemas.openid.net/secevent/caep/event-type/session-presented";
+    let named = json!({"format": "opaque", "id": "al"});
+    let cases = [
+        (SESSION_REVOKED, subject(&user, "t1"), 202),
+        (SESSION_REVOKED, subject(&user, "t2"), 400),
+        (SESSION_REVOKED, user.clone(), 400),
+        (SESSION_REVOKED, subject(&named, "t1"), 400),
+        (disabled, subject(&user, "t1"), 400),
+        // Without an effect: recorded.
+        (presented, named.clone(), 202),
+    ];
+    for (number, (event, subject, status)) in cases.into_iter().enumerate() {
+        let changes = json!({"sub_id": subject, "events": {event: {}}});
+        let answer = companion.push(&companion.transmitter.set(&format!("{number}"), &changes));
+        assert_eq!(answer.status, status, "{number}: {answer:?}");
+        if status == 400 {
+            assert_eq!(answer.json()["err"], "access_denied", "{number}");
+        }
+    }
+    assert_eq!((companion.page("").to, companion.page("").records.len()), (2, 1));
+    assert!(companion.directory.read("log").contains("access_denied"), "it can be audited");
+}
+
+#[test]
 fn a_push_without_the_transmitters_token_is_401_whatever_it_says() {
     let companion = Companion::started();
     let set = companion.transmitter.set("one", &json!({}));

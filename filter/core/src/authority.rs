@@ -14,8 +14,13 @@ use std::cmp::Reverse;
 
 use crate::subject::{Member, Subject, SubjectIdentifier, SubjectKey, SubjectKind};
 
+mod limits;
+#[cfg(test)]
+mod limits_tests;
 #[cfg(test)]
 mod tests;
+
+pub use limits::Limits;
 
 /// At most this many targets of one subject, that is issuers times aliases: all records of one SET
 /// must fit one page of the feed.
@@ -29,6 +34,8 @@ pub struct Authority {
     /// Whether a tenant, an organizational unit, a group or a SPIFFE trust domain may be a subject
     /// on its own.
     pub danger_allow_tenant_wide: bool,
+    /// What else it may speak about.
+    pub limits: Limits,
 }
 
 /// Whom a signal reaches: tokens that have `subject` and all `conditions` among their keys.
@@ -60,6 +67,27 @@ pub enum AuthorityError {
         /// The issuer that the subject names.
         issuer: String,
     },
+    /// An event type that is not on the list.
+    #[error("this transmitter may not send `{event}`")]
+    Event {
+        /// The event's name.
+        event: &'static str,
+    },
+    /// A subject format that is not on the list.
+    #[error("this transmitter may not name subjects by `{format}`")]
+    Format {
+        /// The format.
+        format: String,
+    },
+    /// A trust domain that is not on the list.
+    #[error("this transmitter may not speak for trust domain `{domain}`")]
+    TrustDomain {
+        /// The trust domain of the subject.
+        domain: String,
+    },
+    /// No tenant, or one that is not on the list.
+    #[error("the subject names no tenant that this transmitter may speak for")]
+    Tenant,
     /// No issuer is on the list.
     #[error("this transmitter may not speak for any issuer")]
     NoIssuers,
@@ -104,7 +132,13 @@ impl AuthorityError {
     #[must_use]
     pub const fn is_denial(&self) -> bool {
         match self {
-            Self::ForeignIssuer { .. } | Self::NoIssuers | Self::TooWide { .. } => true,
+            Self::ForeignIssuer { .. }
+            | Self::NoIssuers
+            | Self::TooWide { .. }
+            | Self::Event { .. }
+            | Self::Format { .. }
+            | Self::TrustDomain { .. }
+            | Self::Tenant => true,
             Self::TooManyTargets { .. }
             | Self::Unmappable { .. }
             | Self::UnknownMember { .. }
@@ -126,6 +160,7 @@ impl Authority {
         subject: &'a Subject,
         opaque: OpaqueRole,
     ) -> Result<Vec<Target<'a>>, AuthorityError> {
+        self.limits.subject(subject)?;
         let mut targets = match subject {
             Subject::Simple(SubjectIdentifier::Aliases(identifiers)) => {
                 self.any_alias(identifiers, opaque)?
@@ -189,6 +224,7 @@ impl Authority {
         let keys: Result<Vec<SubjectKey<'a>>, _> =
             names.iter().map(|name| name.key(issuer)).collect();
         let mut keys = keys?;
+        self.limits.keys(&keys)?;
         keys.sort_unstable_by_key(|key| Reverse(selectivity(key.kind())));
         let mut keys = keys.into_iter();
         let Some(subject) = keys.next() else { return Err(AuthorityError::NoIssuers) };

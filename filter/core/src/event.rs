@@ -145,6 +145,7 @@ pub fn records(
     if facts.is_empty() {
         return Ok(Vec::new());
     }
+    authority.limits.event(event)?;
     let targets = match authority.targets(&set.subject, opaque_role(event, set.detail)) {
         // State of something that no token names, such as a SAML assertion: nobody will ask for it.
         // A revocation of such a thing is refused, so that its transmitter hears of it.

@@ -10,7 +10,7 @@ const B: &str = "https://b.example";
 fn authority(issuers: &[&str]) -> Authority {
     Authority {
         issuers: issuers.iter().map(|issuer| (*issuer).to_owned()).collect(),
-        danger_allow_tenant_wide: false,
+        ..Authority::default()
     }
 }
 
@@ -283,7 +283,7 @@ fn what_no_token_can_be_compared_with_is_refused_as_malformed() {
 fn one_subject_means_a_limited_number_of_targets() {
     let issuers = |count: usize| Authority {
         issuers: (0..count).map(|issuer| format!("https://{issuer}.example")).collect(),
-        danger_allow_tenant_wide: false,
+        ..Authority::default()
     };
     let text = r#"{"format":"email","email":"al@example.com"}"#;
     let allowed = issuers(MAX_TARGETS);

@@ -35,7 +35,7 @@ fn hasher() -> SubjectHasher {
 }
 
 fn authority() -> Authority {
-    Authority { issuers: vec![IDP.to_owned()], danger_allow_tenant_wide: false }
+    Authority { issuers: vec![IDP.to_owned()], ..Authority::default() }
 }
 
 fn hash(kind: SubjectKind, value: &str) -> SubjectHash {

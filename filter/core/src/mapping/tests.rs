@@ -40,6 +40,7 @@ fn meets(members: &str, subject: &str, opaque: OpaqueRole) -> bool {
     let authority = Authority {
         issuers: vec![IDP.to_owned(), "https://agents.example".to_owned()],
         danger_allow_tenant_wide: true,
+        ..Authority::default()
     };
     let value = json::parse(subject.as_bytes(), &Limits::TOKEN).unwrap();
     let subject = Subject::parse(&value).unwrap();
