@@ -60,6 +60,19 @@ pub enum FactValue {
 }
 
 impl FactKind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::RevokedBefore,
+        Self::Disabled,
+        Self::ClaimsChanged,
+        Self::DeviceNotCompliant,
+        Self::RiskMedium,
+        Self::RiskHigh,
+        Self::AssuranceBelow2,
+        Self::AssuranceBelow3,
+        Self::AssuranceBelow4,
+    ];
+
     /// The number that stands for it in pages and in the feed.
     pub const fn code(self) -> u8 {
         match self {

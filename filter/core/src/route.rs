@@ -14,6 +14,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::record::FactKind;
 use crate::request::RequestView;
 use crate::request::path::{self, PathProblem, Readings};
 
@@ -55,6 +56,8 @@ pub struct Requirements {
     pub scopes: Vec<String>,
     /// How its user was authenticated.
     pub step_up: StepUp,
+    /// What must not have been signalled about its subjects (CAEP 1.0): device, risk, assurance, claims.
+    pub refused_state: Vec<FactKind>,
     /// Whether a browser's question before the request itself passes without a token (WHATWG Fetch, CORS preflight).
     pub cors_preflight: bool,
 }

@@ -52,7 +52,7 @@ pub(crate) use writer::{Loaded, WriteError, Writer};
 /// delivered late when a stream was paused; transmitters keep undelivered SETs for days, not for a month.
 pub const TOMBSTONE_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Why a token is refused by the table.
+/// A fact that holds for a token, and where it comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Revocation {
     /// The SET that said so.
@@ -83,6 +83,28 @@ pub fn revocation(
             kind: key.kind,
             at: fact.at,
         })
+}
+
+/// The state that holds for such a token: of each kind that does not refuse by itself, the latest.
+pub fn state(
+    keys: &[SubjectHash],
+    issued_at: Option<UnixTime>,
+    records: &[Record],
+) -> Vec<Revocation> {
+    let mut latest: Vec<Revocation> = Vec::new();
+    for Record { key, fact } in holding(keys, issued_at, records) {
+        if key.kind.refuses() {
+            continue;
+        }
+        let found =
+            Revocation { signal: fact.signal, event: fact.event, kind: key.kind, at: fact.at };
+        match latest.iter_mut().find(|known| known.kind == key.kind) {
+            Some(known) if (known.at, known.signal) < (found.at, found.signal) => *known = found,
+            Some(_) => {}
+            None => latest.push(found),
+        }
+    }
+    latest
 }
 
 /// The facts that hold for such a token: those that refuse it, and the state of its subjects.

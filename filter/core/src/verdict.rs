@@ -12,6 +12,7 @@
 //! | brings it wrongly, or more than one | 400 | `invalid_request` |
 //! | brings one that is not valid, for whatever reason | 401 | `invalid_token` |
 //! | brings one whose user was authenticated too weakly or too long ago | 401 | `insufficient_user_authentication` |
+//! | brings a valid one of a subject whose device or risk the route does not accept | 403 | none |
 //! | brings a valid one that does not suffice | 403 | `insufficient_scope` |
 //! | cannot be routed without a guess | 400 | none |
 //! | cannot be judged now | 503 and `Retry-After` | none |
@@ -28,7 +29,7 @@ use crate::credential::CredentialError;
 use crate::identity::Identity;
 use crate::json::JsonError;
 use crate::jws::{Algorithm, JwsError};
-use crate::record::SignalId;
+use crate::record::{FactKind, SignalId};
 use crate::route::{RouteError, StepUp};
 use crate::spiffe::SvidError;
 use crate::time::UnixTime;
@@ -267,6 +268,20 @@ pub enum Denial {
         /// The first that the token lacks.
         missing: String,
     },
+    /// A valid token of a subject whose signalled state the route does not accept.
+    #[error("{} by signal {signal} ({event}) as of {at}, and the route does not accept that", .kind.name())]
+    State {
+        /// What was signalled.
+        kind: FactKind,
+        /// The signal.
+        signal: SignalId,
+        /// The event's name.
+        event: &'static str,
+        /// When it happened.
+        at: UnixTime,
+        /// How the user would have to be authenticated, if the route says.
+        step_up: StepUp,
+    },
     /// A valid token whose user was authenticated too weakly or too long ago (RFC 9470 §3).
     #[error(
         "the route asks for {step_up}, the user was authenticated at {}, acr {}, now {now}",
@@ -317,6 +332,7 @@ enum Class {
     InvalidToken,
     InsufficientAuthentication,
     InsufficientScope,
+    Forbidden,
     NoSingleReading,
     NotNow,
 }
@@ -362,6 +378,15 @@ impl Denial {
             Self::TooManySubjects { .. } => "too_many_subjects",
             Self::Revoked { .. } => "revoked",
             Self::Disabled { .. } => "disabled",
+            Self::State { kind, .. } => match kind {
+                FactKind::ClaimsChanged => "claims_changed",
+                FactKind::DeviceNotCompliant => "device_not_compliant",
+                FactKind::AssuranceBelow2
+                | FactKind::AssuranceBelow3
+                | FactKind::AssuranceBelow4 => "assurance_too_low",
+                FactKind::RiskMedium | FactKind::RiskHigh => "risk_too_high",
+                FactKind::RevokedBefore | FactKind::Disabled => "revoked",
+            },
             Self::InsufficientAuthentication { .. } => "insufficient_authentication",
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::KeysNotReady { .. } => "keys_not_ready",
@@ -376,7 +401,9 @@ impl Denial {
     #[must_use]
     pub const fn signal(&self) -> Option<SignalId> {
         match self {
-            Self::Revoked { signal, .. } | Self::Disabled { signal, .. } => Some(*signal),
+            Self::Revoked { signal, .. }
+            | Self::Disabled { signal, .. }
+            | Self::State { signal, .. } => Some(*signal),
             _ => None,
         }
     }
@@ -387,7 +414,7 @@ impl Denial {
         match self.class() {
             Class::InvalidRequest | Class::NoSingleReading => 400,
             Class::NoCredentials | Class::InvalidToken | Class::InsufficientAuthentication => 401,
-            Class::InsufficientScope => 403,
+            Class::InsufficientScope | Class::Forbidden => 403,
             Class::NotNow => 503,
         }
     }
@@ -399,7 +426,7 @@ impl Denial {
         match self.class() {
             Class::InvalidRequest | Class::NoSingleReading => 3,
             Class::NoCredentials | Class::InvalidToken | Class::InsufficientAuthentication => 16,
-            Class::InsufficientScope => 7,
+            Class::InsufficientScope | Class::Forbidden => 7,
             Class::NotNow => 14,
         }
     }
@@ -413,6 +440,7 @@ impl Denial {
             Class::InvalidToken => r#"{"error":"invalid_token"}"#,
             Class::InsufficientAuthentication => r#"{"error":"insufficient_user_authentication"}"#,
             Class::InsufficientScope => r#"{"error":"insufficient_scope"}"#,
+            Class::Forbidden => r#"{"error":"forbidden"}"#,
             Class::NotNow => r#"{"error":"temporarily_unavailable"}"#,
         }
     }
@@ -430,7 +458,7 @@ impl Denial {
     #[must_use]
     pub fn challenge(&self, with: &Challenge) -> Option<String> {
         let (error, description, scopes): (_, _, &[String]) = match (self.class(), self) {
-            (Class::NoSingleReading | Class::NotNow, _) => return None,
+            (Class::NoSingleReading | Class::Forbidden | Class::NotNow, _) => return None,
             // Without credentials there is no error (RFC 6750 §3.1), but the scopes help to get the
             // right token.
             (Class::NoCredentials, Self::Credential { scopes, .. }) => ("", "", scopes),
@@ -447,7 +475,9 @@ impl Denial {
                 "the user has to be authenticated again",
                 scopes,
             ),
-            (Class::InsufficientAuthentication, _) => ("insufficient_user_authentication", "", &[]),
+            (Class::InsufficientAuthentication, _) => {
+                ("insufficient_user_authentication", "the user has to be authenticated again", &[])
+            }
             (Class::InsufficientScope, Self::InsufficientScope { required, .. }) => {
                 ("insufficient_scope", "the access token lacks a scope", required)
             }
@@ -457,6 +487,12 @@ impl Denial {
         let (acr_values, max_age) = match self {
             Self::InsufficientAuthentication {
                 step_up: StepUp { acr_values, max_age }, ..
+            }
+            | Self::State {
+                kind:
+                    FactKind::AssuranceBelow2 | FactKind::AssuranceBelow3 | FactKind::AssuranceBelow4,
+                step_up: StepUp { acr_values, max_age },
+                ..
             } => (acr_values.join(" "), max_age.map(|max_age| max_age.as_secs().to_string())),
             _ => (String::new(), None),
         };
@@ -514,6 +550,19 @@ impl Denial {
             | Self::TooManySubjects { .. }
             | Self::Revoked { .. }
             | Self::Disabled { .. } => Class::InvalidToken,
+            Self::State { kind, .. } => match kind {
+                // A new token would have the new claims.
+                FactKind::ClaimsChanged | FactKind::RevokedBefore | FactKind::Disabled => {
+                    Class::InvalidToken
+                }
+                FactKind::AssuranceBelow2
+                | FactKind::AssuranceBelow3
+                | FactKind::AssuranceBelow4 => Class::InsufficientAuthentication,
+                // No token helps.
+                FactKind::DeviceNotCompliant | FactKind::RiskMedium | FactKind::RiskHigh => {
+                    Class::Forbidden
+                }
+            },
             Self::InsufficientAuthentication { .. } => Class::InsufficientAuthentication,
             Self::InsufficientScope { .. } => Class::InsufficientScope,
             Self::Route(_) => Class::NoSingleReading,

@@ -70,6 +70,10 @@ pub(super) struct RawRoute {
     pub(super) scopes: Option<Vec<String>>,
     pub(super) acr_values: Option<Vec<String>>,
     pub(super) max_age_secs: Option<u64>,
+    pub(super) compliant_device: Option<bool>,
+    pub(super) max_risk: Option<String>,
+    pub(super) min_assurance: Option<u64>,
+    pub(super) unchanged_claims: Option<bool>,
     pub(super) cors_preflight: Option<bool>,
 }
 

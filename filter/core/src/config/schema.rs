@@ -217,6 +217,30 @@ const ROUTE: &[Field] = &[
         "Its user must not have been authenticated (`auth_time`) longer ago than this and the issuer's leeway.",
     ),
     field(
+        "compliant_device",
+        Kind::Flag,
+        "false",
+        "Whether to refuse after a signal that the subject's device is not compliant, until one that it is.",
+    ),
+    field(
+        "max_risk",
+        Kind::Text,
+        "any",
+        "`low` or `medium`: refuses while the signalled risk is higher.",
+    ),
+    field(
+        "min_assurance",
+        Kind::Number,
+        "any",
+        "2, 3 or 4: after a signal that the user's assurance is below this NIST level, the client is told to step up.",
+    ),
+    field(
+        "unchanged_claims",
+        Kind::Flag,
+        "false",
+        "Whether to refuse tokens issued before a signal that their claims have changed: the client gets a new one.",
+    ),
+    field(
         "cors_preflight",
         Kind::Flag,
         "false",

@@ -6,6 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::record::FactKind;
 use crate::request::{Field, RequestView};
 use crate::route::{Access, Requirements, StepUp};
 
@@ -76,7 +77,8 @@ fn most() -> Value {
     config["routes"] = json!([
         {"path_prefix": "/public", "access": "public", "methods": ["GET"], "hosts": ["*.example.com"]},
         {"path": "/admin", "access": "token", "scopes": ["admin", "write"]},
-        {"path": "/payments", "acr_values": ["phrh", "phr"], "max_age_secs": 300, "cors_preflight": true},
+        {"path": "/payments", "acr_values": ["phrh", "phr"], "max_age_secs": 300, "cors_preflight": true,
+         "compliant_device": true, "max_risk": "low", "min_assurance": 3, "unchanged_claims": true},
     ]);
     config["revocation"]["table"] = json!("blue");
     config["revocation"]["max_staleness_secs"] = json!(30);
@@ -185,6 +187,13 @@ fn every_name_means_what_the_reference_says() {
             acr_values: vec!["phrh".to_owned(), "phr".to_owned()],
             max_age: Some(Duration::from_secs(300)),
         },
+        refused_state: vec![
+            FactKind::DeviceNotCompliant,
+            FactKind::ClaimsChanged,
+            FactKind::RiskMedium,
+            FactKind::RiskHigh,
+            FactKind::AssuranceBelow3,
+        ],
         cors_preflight: true,
         ..Requirements::default()
     };

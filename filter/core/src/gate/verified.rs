@@ -11,7 +11,7 @@ use crate::keys::{KeyMark, KeyStore};
 use crate::metrics::{Counters, Id};
 use crate::record::{FactKind, SubjectHash};
 use crate::route::{Requirements, StepUp};
-use crate::table::{Revocation, revocation};
+use crate::table::{Revocation, revocation, state};
 use crate::time::UnixTime;
 use crate::verdict::{Denial, Permit};
 
@@ -48,10 +48,12 @@ pub(super) struct Lifetime {
     pub(super) age_from: UnixTime,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct KnownState {
     epoch: u64,
     revocation: Option<Revocation>,
+    /// What holds besides, and refuses only where a route says so; the latest of each kind.
+    state: Vec<Revocation>,
 }
 
 impl Verified {
@@ -74,7 +76,13 @@ impl Verified {
         if let Some(revocation) = self.revocation(standing.epoch, context, counters)? {
             return Err(self.lifetime.denial(&revocation));
         }
-        let Requirements { scopes, step_up, .. } = required;
+        let Requirements { scopes, step_up, refused_state, .. } = required;
+        let holding = self.state.iter().flat_map(|known| &known.state);
+        if let Some(fact) = holding.into_iter().find(|fact| refused_state.contains(&fact.kind)) {
+            let Revocation { signal, event, kind, at } = *fact;
+            let (event, step_up) = (event::name(event), step_up.clone());
+            return Err(Denial::State { kind, signal, event, at, step_up });
+        }
         if !self.authentication.suffices(step_up, self.lifetime.leeway, now) {
             return Err(Denial::InsufficientAuthentication {
                 step_up: step_up.clone(),
@@ -110,7 +118,8 @@ impl Verified {
             .lookup(context.shared, &self.subjects)
             .map_err(|error| Denial::TableUnavailable(error.to_string()))?;
         let revocation = revocation(&self.subjects, self.lifetime.issued_at, &records);
-        self.state = Some(KnownState { epoch, revocation });
+        let state = state(&self.subjects, self.lifetime.issued_at, &records);
+        self.state = Some(KnownState { epoch, revocation, state });
         Ok(revocation)
     }
 
@@ -120,6 +129,8 @@ impl Verified {
             self.scopes.iter().map(|scope| scope.len().saturating_add(size_of::<String>()));
         scopes
             .fold(size_of::<Self>(), usize::saturating_add)
+            // No more than one fact of each kind.
+            .saturating_add(FactKind::ALL.len().saturating_mul(size_of::<Revocation>()))
             .saturating_add(self.authentication.acr.as_ref().map_or(0, |acr| acr.len()))
             .saturating_add(size_of_val(self.subjects.as_slice()))
             .saturating_add(self.identity.bytes())

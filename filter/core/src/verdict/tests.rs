@@ -21,6 +21,10 @@ fn at(secs: u64) -> UnixTime {
     UnixTime::from_secs(secs)
 }
 
+fn step_up() -> StepUp {
+    StepUp { acr_values: texts(&["phrh", "phr"]), max_age: Some(Duration::from_secs(300)) }
+}
+
 /// One of each, in the order of the metrics.
 fn all() -> Vec<Denial> {
     let issuer = || "https://idp".to_owned();
@@ -63,11 +67,36 @@ fn all() -> Vec<Denial> {
         Denial::TooManySubjects { count: 33, limit: 32 },
         Denial::Revoked { signal, event, at: at(1500), issued_at: Some(at(1400)) },
         Denial::Disabled { signal, event: "account-disabled", at: at(1500) },
+        Denial::State {
+            kind: FactKind::ClaimsChanged,
+            signal,
+            event: "token-claims-change",
+            at: at(1500),
+            step_up: step_up(),
+        },
+        Denial::State {
+            kind: FactKind::DeviceNotCompliant,
+            signal,
+            event: "device-compliance-change",
+            at: at(1500),
+            step_up: step_up(),
+        },
+        Denial::State {
+            kind: FactKind::AssuranceBelow3,
+            signal,
+            event: "assurance-level-change",
+            at: at(1500),
+            step_up: step_up(),
+        },
+        Denial::State {
+            kind: FactKind::RiskHigh,
+            signal,
+            event: "risk-level-change",
+            at: at(1500),
+            step_up: step_up(),
+        },
         Denial::InsufficientAuthentication {
-            step_up: StepUp {
-                acr_values: texts(&["phrh", "phr"]),
-                max_age: Some(Duration::from_secs(300)),
-            },
+            step_up: step_up(),
             scopes: texts(&["read", "write"]),
             acr: Some("pwd".to_owned()),
             auth_time: None,
@@ -128,6 +157,10 @@ fn operators_read_the_facts_that_were_compared() {
         "token names 33 subjects, at most 32 are looked up",
         "revoked by signal abababababababababababababababab (session-revoked) as of 1500, token issued at 1400",
         "disabled by signal abababababababababababababababab (account-disabled) as of 1500",
+        "claims_changed by signal abababababababababababababababab (token-claims-change) as of 1500, and the route does not accept that",
+        "device_not_compliant by signal abababababababababababababababab (device-compliance-change) as of 1500, and the route does not accept that",
+        "assurance_below_3 by signal abababababababababababababababab (assurance-level-change) as of 1500, and the route does not accept that",
+        "risk_high by signal abababababababababababababababab (risk-level-change) as of 1500, and the route does not accept that",
         "the route asks for acr `phrh` or `phr` and authentication within 300s, the user was authenticated at an unknown time, acr `pwd`, now 1000",
         "scope `write` is missing, the route asks for `read write`",
         "the keys of issuer `https://idp` have not been fetched yet",
@@ -164,6 +197,18 @@ fn clients_get_one_answer_for_each_class_and_nothing_more() {
             "ambiguous_path" | "ambiguous_host" => {
                 (400, 3, None, r#"{"error":"invalid_request"}"#, None)
             }
+            "device_not_compliant" | "risk_too_high" => {
+                (403, 7, None, r#"{"error":"forbidden"}"#, None)
+            }
+            "assurance_too_low" => (
+                401,
+                16,
+                Some(format!(
+                    r#"Bearer realm="api", error="insufficient_user_authentication", error_description="the user has to be authenticated again", acr_values="phrh phr", max_age="300", {metadata}"#
+                )),
+                r#"{"error":"insufficient_user_authentication"}"#,
+                None,
+            ),
             "insufficient_authentication" => (
                 401,
                 16,
@@ -232,8 +277,16 @@ fn a_challenge_without_anything_to_say_is_the_scheme_alone() {
 #[test]
 fn only_refusals_because_of_a_signal_name_one() {
     for denial in all() {
-        let expected =
-            matches!(denial.reason(), "revoked" | "disabled").then_some(SignalId([0xab; 16]));
+        let expected = matches!(
+            denial.reason(),
+            "revoked"
+                | "disabled"
+                | "claims_changed"
+                | "device_not_compliant"
+                | "assurance_too_low"
+                | "risk_too_high"
+        )
+        .then_some(SignalId([0xab; 16]));
         assert_eq!(denial.signal(), expected, "{denial}");
     }
 }

@@ -13,6 +13,7 @@
 )]
 
 mod revocations;
+mod session_state;
 mod svids;
 #[path = "../world/mod.rs"]
 mod world;

@@ -278,6 +278,12 @@ impl World {
         self.synchronize();
     }
 
+    /// A state of the user holds or is lifted, as of `at`, and the gateway hears of it.
+    pub(crate) fn signal(&mut self, kind: FactKind, holds: bool, at: u64) -> SignalId {
+        let value = if holds { FactValue::Set } else { FactValue::Unset };
+        self.publish(ISSUER, "alice", kind, value, at)
+    }
+
     /// The same for a subject as `issuer` names it.
     pub(crate) fn revoke_of(&mut self, issuer: &str, (kind, name): (SubjectKind, &str)) {
         let subject = self.hasher.hash(&SubjectKey::new(kind, issuer, name).unwrap());

@@ -4,6 +4,7 @@ use super::Check;
 use crate::config::MAX_ROUTES;
 use crate::config::raw::RawRoute;
 use crate::config::schema::join;
+use crate::record::FactKind;
 use crate::route::{
     Access, HostMatch, PathMatch, PathPattern, Requirements, Route, Routes, StepUp,
 };
@@ -140,11 +141,42 @@ impl Check {
                 self.seconds(secs, &join(path, "max_age_secs"), 0, MAX_AGE_SECS).map(Some)
             }
         };
+        let refused_state = self.refused_state(raw, path);
         Some(Requirements {
             scopes: scopes?,
+            refused_state: refused_state?,
             step_up: StepUp { acr_values: acr_values?, max_age: max_age? },
             cors_preflight: raw.cors_preflight.unwrap_or_default(),
         })
+    }
+
+    fn refused_state(&mut self, raw: &RawRoute, path: &str) -> Option<Vec<FactKind>> {
+        let mut refused = Vec::new();
+        if raw.compliant_device == Some(true) {
+            refused.push(FactKind::DeviceNotCompliant);
+        }
+        if raw.unchanged_claims == Some(true) {
+            refused.push(FactKind::ClaimsChanged);
+        }
+        match raw.max_risk.as_deref() {
+            None => {}
+            Some("low") => refused.extend([FactKind::RiskMedium, FactKind::RiskHigh]),
+            Some("medium") => refused.push(FactKind::RiskHigh),
+            Some(other) => {
+                return self.no_choice(&join(path, "max_risk"), other, "`low` or `medium`");
+            }
+        }
+        match raw.min_assurance {
+            None => {}
+            Some(2) => refused.push(FactKind::AssuranceBelow2),
+            Some(3) => refused.push(FactKind::AssuranceBelow3),
+            Some(4) => refused.push(FactKind::AssuranceBelow4),
+            Some(other) => {
+                let path = join(path, "min_assurance");
+                return self.number(other, &path, 2, 4).map(|_| refused);
+            }
+        }
+        Some(refused)
     }
 
     pub(super) fn scopes(&mut self, scopes: Vec<String>, path: &str) -> Option<Vec<String>> {

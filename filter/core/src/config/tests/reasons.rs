@@ -188,6 +188,18 @@ fn routes_are_refused_for_these_reasons() {
             "`routes[0].max_age_secs`: must be from 0 to 31536000, is 31536001; choose a number within",
         ),
         (
+            json!({"max_risk": "high"}),
+            "`routes[0].max_risk`: `high` is not a choice; choose `low` or `medium`",
+        ),
+        (
+            json!({"min_assurance": 1}),
+            "`routes[0].min_assurance`: must be from 2 to 4, is 1; choose a number within",
+        ),
+        (
+            json!({"access": "public", "compliant_device": true}),
+            "`routes[0]`: a public route asks for nothing, and this one asks for more; remove what it asks for, or set `access: token`",
+        ),
+        (
             json!({"access": "public", "max_age_secs": 0}),
             "`routes[0]`: a public route asks for nothing, and this one asks for more; remove what it asks for, or set `access: token`",
         ),

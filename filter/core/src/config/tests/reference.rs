@@ -40,6 +40,10 @@ fn the_reference_and_the_types_have_the_same_names() {
             "/routes/0/scopes" => "/routes/1/scopes",
             "/routes/0/acr_values" => "/routes/2/acr_values",
             "/routes/0/max_age_secs" => "/routes/2/max_age_secs",
+            "/routes/0/compliant_device" => "/routes/2/compliant_device",
+            "/routes/0/max_risk" => "/routes/2/max_risk",
+            "/routes/0/min_assurance" => "/routes/2/min_assurance",
+            "/routes/0/unchanged_claims" => "/routes/2/unchanged_claims",
             "/routes/0/cors_preflight" => "/routes/2/cors_preflight",
             _ => return false,
         };
