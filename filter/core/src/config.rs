@@ -30,6 +30,7 @@ mod problems;
 mod raw;
 mod reference;
 mod schema;
+mod shape;
 #[cfg(test)]
 mod tests;
 
@@ -90,7 +91,7 @@ pub struct Issuer {
     /// What is assumed for tokens without `iat`; they are refused without it.
     pub assumed_lifetime: Option<Duration>,
     /// Which claims name subjects beyond the standard ones.
-    pub subject_claims: SubjectClaims,
+    pub subject_claims: Mapping,
 }
 
 /// What the `typ` header of an access token may say.
@@ -139,25 +140,6 @@ pub struct JwksUrl {
     pub path: String,
     /// How long what was fetched is good before it is fetched again.
     pub refresh: Duration,
-}
-
-/// Which claims name subjects, where they do not have their standard names.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct SubjectClaims {
-    /// The session; `sid` if not set.
-    pub session: Option<String>,
-    /// The device.
-    pub device: Option<String>,
-    /// The tenant.
-    pub tenant: Option<String>,
-    /// The organizational unit.
-    pub org_unit: Option<String>,
-    /// The groups: a string or an array of them.
-    pub groups: Option<String>,
-    /// The mail address; `email` if not set.
-    pub email: Option<String>,
-    /// The phone number.
-    pub phone: Option<String>,
 }
 
 /// Where revocations come from, and what to do without news.
@@ -288,16 +270,6 @@ impl Config {
         let owns =
             |issuer: &Issuer| issuer.trust_domain.as_ref().is_some_and(|domain| domain.owns(id));
         self.issuers.iter().enumerate().find(|(_, issuer)| owns(issuer))
-    }
-}
-
-impl Issuer {
-    /// Which of its tokens' claims name subjects.
-    #[must_use]
-    pub fn mapping(&self) -> Mapping {
-        let SubjectClaims { session, device, tenant, org_unit, groups, email, phone } =
-            self.subject_claims.clone();
-        Mapping { session, device, tenant, org_unit, groups, email, phone }
     }
 }
 

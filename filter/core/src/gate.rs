@@ -32,7 +32,6 @@ use crate::config::{Config, OnStale};
 use crate::credential;
 use crate::crypto::SignatureVerifier;
 use crate::keys::KeyStore;
-use crate::mapping::Mapping;
 use crate::metrics::{Counters, Id};
 use crate::request::RequestView;
 use crate::route::{Access, Requirements};
@@ -52,8 +51,6 @@ use verified::Verified;
 #[derive(Debug)]
 pub struct Gate {
     config: Config,
-    /// For each issuer of the configuration.
-    mappings: Vec<Mapping>,
     hasher: SubjectHasher,
     cache: TokenCache<Verified>,
     /// What was decided, for the metrics.
@@ -88,7 +85,6 @@ impl Gate {
     pub fn new(config: Config, seed: [u64; 2]) -> Self {
         let limits = config.limits;
         Self {
-            mappings: config.issuers.iter().map(|issuer| issuer.mapping()).collect(),
             hasher: SubjectHasher::new(config.revocation.subject_key),
             cache: TokenCache::new(limits.token_cache_entries, limits.token_cache_bytes, seed),
             counters: Counters::new(),
@@ -165,8 +161,7 @@ impl Gate {
         // or new.
         self.counters.add(Id::TokenCacheMisses, 1);
         let token = presented.token().map_err(no_token)?;
-        let mut verified =
-            token::verify(token, &self.config, &self.mappings, &self.hasher, context, now)?;
+        let mut verified = token::verify(token, &self.config, &self.hasher, context, now)?;
         // 5. to 7.
         let verdict = verified.judge(standing, required, context, &mut self.counters, now);
         let bytes = verified.bytes();

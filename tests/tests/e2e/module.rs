@@ -36,6 +36,15 @@ const PROXY_ABI: &[&str] = &[
 const WASI: &[&str] =
     &["clock_time_get", "environ_get", "environ_sizes_get", "fd_write", "proc_exit", "random_get"];
 
+/// The largest module in bytes: workers compile it at their start, and Istio's sidecars fetch it.
+const MAX_MODULE_BYTES: u64 = 1_500_000;
+
+#[test]
+fn the_module_is_no_larger_than_its_budget() {
+    let size = std::fs::metadata(tools::wasm()).unwrap().len();
+    assert!(size <= MAX_MODULE_BYTES, "{size} bytes, at most {MAX_MODULE_BYTES} are allowed");
+}
+
 #[test]
 fn the_module_imports_only_what_every_host_provides() {
     let module = std::fs::read(tools::wasm()).unwrap();

@@ -9,14 +9,15 @@ use super::problems::Problems;
 use super::raw::{
     RawChallenge, RawConfig, RawHeaders, RawIdentity, RawLimits, RawRevocation, RawSubjectClaims,
 };
-use super::schema::{self, join};
+use super::schema;
+use super::shape::{self, join};
 use super::{
     Challenge, Config, ConfigErrors, IdentityOutput, Limits, MAX_CONFIG_BYTES, OnStale, Revocation,
-    SubjectClaims,
 };
 use crate::base64url;
 use crate::feed::FeedKey;
 use crate::identity::{IdentityHeaders, MAX_HYPHENS};
+use crate::mapping::Mapping;
 use crate::{json, jws};
 
 mod issuers;
@@ -48,7 +49,7 @@ struct Check {
 pub(super) fn config(text: &[u8]) -> Result<Config, ConfigErrors> {
     let mut check = Check { problems: Problems::default() };
     let config = check.document(text).and_then(|mut document| {
-        schema::prune(&mut document, schema::CONFIG, "", &mut check.problems);
+        shape::prune(&mut document, schema::CONFIG, "", &mut check.problems);
         match serde_json::from_value::<RawConfig>(document) {
             Ok(raw) => check.whole(raw),
             Err(error) => {
@@ -99,7 +100,7 @@ impl Check {
         })
     }
 
-    fn subject_claims(&mut self, raw: RawSubjectClaims, path: &str) -> Option<SubjectClaims> {
+    fn subject_claims(&mut self, raw: RawSubjectClaims, path: &str) -> Option<Mapping> {
         let RawSubjectClaims { session, device, tenant, org_unit, groups, email, phone } = raw;
         let names = [
             ("session", &session),
@@ -115,7 +116,7 @@ impl Check {
                 self.add(&join(path, name), "is empty", "name a claim, or remove it");
             }
         }
-        Some(SubjectClaims { session, device, tenant, org_unit, groups, email, phone })
+        Some(Mapping { session, device, tenant, org_unit, groups, email, phone })
     }
 
     fn revocation(&mut self, raw: RawRevocation) -> Option<Revocation> {

@@ -12,7 +12,7 @@ pub fn reference() -> String {
 
 fn rows(fields: &[Field], path: &str, text: &mut String) {
     for Field { name, kind, default, help } in fields {
-        let path = super::schema::join(path, name);
+        let path = super::shape::join(path, name);
         let (kind, below): (_, &[Field]) = match kind {
             Kind::Text => ("text", &[]),
             Kind::Number => ("number", &[]),

@@ -131,7 +131,7 @@ fn the_shortest_configuration_has_these_defaults() {
     assert_eq!(issuer.leeway, Duration::from_secs(30));
     assert_eq!(issuer.max_token_lifetime, Duration::from_secs(3600));
     assert_eq!(issuer.assumed_lifetime, None);
-    assert_eq!(issuer.subject_claims, SubjectClaims::default());
+    assert_eq!(issuer.subject_claims, Mapping::default());
     assert_eq!(config.routes, Routes::new(Vec::new()));
     assert_eq!(config.revocation.table, "default");
     assert_eq!(config.revocation.max_staleness, Duration::from_secs(60));

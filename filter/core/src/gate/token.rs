@@ -15,7 +15,7 @@ use crate::identity::Identity;
 use crate::json::{self, Limits, Value, excerpt};
 use crate::jws::{Jws, typ_matches};
 use crate::keys::KeyMark;
-use crate::mapping::{self, Mapping};
+use crate::mapping;
 use crate::spiffe::{self, JwtSvid};
 use crate::subject::SubjectHasher;
 use crate::time::UnixTime;
@@ -25,7 +25,6 @@ use crate::verdict::Denial;
 pub(super) fn verify(
     token: &[u8],
     config: &Config,
-    mappings: &[Mapping],
     hasher: &SubjectHasher,
     context: &mut Context<'_>,
     now: UnixTime,
@@ -68,9 +67,7 @@ pub(super) fn verify(
     }
     audience(&claims, issuer)?;
     let lifetime = lifetime(&claims, issuer, now)?;
-    let standard = Mapping::default();
-    let mapping = mappings.get(place).unwrap_or(&standard);
-    let subjects = mapping::token_keys(&claims, mapping, hasher);
+    let subjects = mapping::token_keys(&claims, &issuer.subject_claims, hasher);
     if subjects.len() > mapping::MAX_TOKEN_KEYS {
         let (count, limit) = (subjects.len(), mapping::MAX_TOKEN_KEYS);
         return Err(Denial::TooManySubjects { count, limit });

@@ -143,7 +143,10 @@ impl Authentication {
         let is_strong = acr_values.is_empty()
             || self.acr.as_deref().is_some_and(|acr| acr_values.iter().any(|value| value == acr));
         let is_recent = max_age.is_none_or(|max_age| {
-            self.auth_time.is_some_and(|at| now.since(at) <= max_age.saturating_add(leeway))
+            // Nobody was authenticated in the future.
+            self.auth_time.is_some_and(|at| {
+                at <= now.plus(leeway) && now.since(at) <= max_age.saturating_add(leeway)
+            })
         });
         is_strong && is_recent
     }

@@ -246,6 +246,8 @@ fn a_route_that_asks_for_stronger_or_fresher_authentication_says_which_until_it_
         (json!("phrh"), json!(START), PERMIT),
         (json!("phr"), json!(START - 330), PERMIT),
         (json!("phr"), json!(START - 331), step_up),
+        (json!("phr"), json!(START + 30), PERMIT),
+        (json!("phr"), json!(START + 31), step_up),
         (json!("phr"), json!(null), step_up),
         (json!(null), json!(START), step_up),
         (json!("PHR"), json!(START), step_up),

@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::config::raw::RawIssuer;
-use crate::config::schema::join;
+use crate::config::shape::join;
 use crate::config::{Issuer, KeySource, MAX_ISSUERS, TokenType};
 use crate::jws::Algorithm;
 use crate::spiffe::{SVID_ALGORITHMS, TrustDomain};

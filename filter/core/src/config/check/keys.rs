@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Check;
 use crate::bundle::Bundle;
 use crate::config::raw::RawKeys;
-use crate::config::schema::join;
+use crate::config::shape::join;
 use crate::config::{Discovery, JwksUrl, KeySource};
 use crate::discovery::WellKnown;
 use crate::https_url::HttpsUrl;

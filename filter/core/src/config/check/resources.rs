@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::config::raw::RawResource;
-use crate::config::schema::join;
+use crate::config::shape::join;
 use crate::config::{Issuer, MAX_RESOURCES};
 use crate::https_url::HttpsUrl;
 use crate::resource_metadata::{MetadataDocument, ResourceMetadata};

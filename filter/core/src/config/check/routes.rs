@@ -3,7 +3,7 @@
 use super::Check;
 use crate::config::MAX_ROUTES;
 use crate::config::raw::RawRoute;
-use crate::config::schema::join;
+use crate::config::shape::join;
 use crate::record::FactKind;
 use crate::route::{
     Access, HostMatch, PathMatch, PathPattern, Requirements, Route, Routes, StepUp,

@@ -10,7 +10,7 @@ use super::*;
 fn the_reference_and_the_types_have_the_same_names() {
     fn compare(fields: &[schema::Field], path: &str) {
         for field in fields {
-            let path = schema::join(path, field.name);
+            let path = shape::join(path, field.name);
             match field.kind {
                 schema::Kind::Object(below) => compare(below, &path),
                 schema::Kind::Objects(below) => compare(below, &format!("{path}/0")),
