@@ -8,7 +8,8 @@
 //! It refuses the JSON serializations, encrypted tokens, `none` and the HMAC algorithms (no key of
 //! ours is secret), and every critical extension (`crit`), since it implements none. Header members
 //! that carry or locate keys (`jwk`, `jku`, `x5u`, `x5c`) are not read at all: the sender of a token
-//! has no say in which key checks it (RFC 8725 §3.10).
+//! has no say in which key checks it (RFC 8725 §3.10). A proof of possession is no token: whoever
+//! checks one ([`crate::dpop`]) reads its key from [`Jws::header`].
 
 use std::fmt;
 
@@ -156,6 +157,7 @@ pub struct Jws<'a> {
     kid: Option<Box<str>>,
     typ: Option<Box<str>>,
     is_plain: bool,
+    header: Vec<u8>,
     signing_input: &'a [u8],
     payload: Vec<u8>,
     signature: Vec<u8>,
@@ -172,16 +174,20 @@ impl<'a> Jws<'a> {
         if header.len() > MAX_HEADER_BYTES {
             return Err(JwsError::HeaderTooLong { length: header.len() });
         }
-        let header = json::parse(&header, &Limits::TOKEN).map_err(JwsError::HeaderJson)?;
-        let Value::Object(header) = header else {
-            return Err(JwsError::HeaderKind { kind: header.kind() });
+        let members = json::parse(&header, &Limits::TOKEN).map_err(JwsError::HeaderJson)?;
+        let Value::Object(members) = members else {
+            return Err(JwsError::HeaderKind { kind: members.kind() });
         };
-        refuse_extensions(&header)?;
+        refuse_extensions(&members)?;
+        let is_plain = members.iter().all(|(name, _)| PLAIN_MEMBERS.contains(&name));
+        let (algorithm, kid) = (algorithm(&members)?, kid(&members)?.map(Box::from));
+        let typ = text(&members, "typ")?.map(Box::from);
         Ok(Self {
-            algorithm: algorithm(&header)?,
-            kid: kid(&header)?.map(Box::from),
-            typ: text(&header, "typ")?.map(Box::from),
-            is_plain: header.iter().all(|(name, _)| PLAIN_MEMBERS.contains(&name)),
+            algorithm,
+            kid,
+            typ,
+            is_plain,
+            header,
             signing_input,
             payload: decode(Part::Payload, payload)?,
             signature: decode(Part::Signature, signature)?,
@@ -211,6 +217,11 @@ impl<'a> Jws<'a> {
     #[must_use]
     pub const fn has_plain_header(&self) -> bool {
         self.is_plain
+    }
+
+    /// The header, decoded: strict JSON, an object. Only for what a proof of possession has there.
+    pub(crate) fn header(&self) -> &[u8] {
+        &self.header
     }
 
     /// What the signature is over: the first two parts as they were received.

@@ -101,7 +101,7 @@ impl PublicKey {
     }
 
     /// Reads one key of a set.
-    pub(super) fn from_json(key: &Value<'_>) -> Result<Self, KeyError> {
+    pub(crate) fn from_json(key: &Value<'_>) -> Result<Self, KeyError> {
         Self::from_json_for(key, "sig")
     }
 

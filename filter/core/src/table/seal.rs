@@ -77,6 +77,13 @@ impl Names {
         name
     }
 
+    /// The key of bucket `index` of the replay memory: named as a page far above the largest table,
+    /// so that it differs in its CRC-32 from all of them.
+    pub(crate) fn bucket(&self, index: u32) -> String {
+        const FIRST: u32 = 1 << 22;
+        self.page(1, FIRST | (index & (FIRST - 1)))
+    }
+
     pub(crate) fn seal(&self, name: &str, body: Vec<u8>) -> Vec<u8> {
         seal(&self.key, name, body)
     }
