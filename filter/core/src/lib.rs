@@ -33,6 +33,12 @@
 //! issuer's metadata say ([`discovery`]). [`resource_metadata`] tells clients where to get a token,
 //! [`mcp`] reads what the Model Context Protocol puts into headers.
 //!
+//! # Who sends a token
+//!
+//! A token can be bound to its sender: to a key of which each request brings a proof ([`dpop`],
+//! with the nonces of [`nonce`]; it is for an address, [`origin`], and passes once, [`replay`]), or
+//! to the certificate of the connection ([`xfcc`]). [`thumbprint`] is what the binding names.
+//!
 //! # How to read the code
 //!
 //! - **Time is an argument** named `now`, and so is randomness. Functions say what to do; they
@@ -95,3 +101,4 @@ pub mod thumbprint;
 pub mod time;
 pub mod txn_token;
 pub mod verdict;
+pub mod xfcc;
