@@ -29,8 +29,8 @@ E2E_THREADS ?= 4
 WHEEL_ENVOY := $(CURDIR)/.tools/envoy/envoy/_bin/envoy
 find_envoy = $${ENVOY:-$$(command -v envoy || { command -v func-e >/dev/null && func-e which; } || echo $(WHEEL_ENVOY))}
 
-.PHONY: help docs demo test unit wasm-unit differential e2e bench bench-signatures wasm trap-wasm companion lint audit envoy targets \
-	test-tools clean
+.PHONY: help docs demo test unit wasm-unit differential fuzz e2e bench bench-signatures wasm trap-wasm companion lint audit envoy \
+	targets test-tools clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
@@ -39,7 +39,7 @@ demo: wasm companion envoy ## the main job in a real Envoy, told step by step; K
 	cargo build --quiet -p rescind-e2e --bin demo
 	ENVOY=$(find_envoy) KEEP=$(KEEP) $(CARGO_TARGET_DIR)/debug/demo
 
-test: unit wasm-unit differential e2e ## everything: native, wasm under Node, end to end in a real Envoy
+test: unit wasm-unit differential fuzz e2e ## everything: native, wasm under Node, end to end in a real Envoy
 
 unit: ## native tests, no gateway and no network: seconds
 	cargo test --quiet -p rescind-core -p rescind-companion -p rescind-filter
@@ -56,6 +56,23 @@ differential: $(JOSERFC) ## the gate's verdicts beside an independent library's,
 	mkdir -p $(CARGO_TARGET_DIR)
 	PYTHONPATH=$(JOSERFC) python3 -B -W ignore tests/differential/generate.py $(TOKENS)
 	RESCIND_DIFFERENTIAL=$(TOKENS) cargo test --quiet -p rescind-core --test differential -- --ignored
+
+# Coverage-guided, with the stable compiler: tests/fuzz/.cargo/config.toml has the flags.
+SECONDS ?= 10
+FUZZ := $(CARGO_TARGET_DIR)/fuzz
+FUZZERS := $(sort $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs))))
+# Where a target starts beside what it found before.
+fuzz_seeds = $(or $(wildcard tests/fuzz/seeds/$1),$(if $(filter set,$1),filter/core/tests/payloads))
+
+fuzz: ## each fuzz target for 10 s, two at a time; SECONDS=300 for longer; found inputs: target/fuzz
+	cd tests/fuzz && CARGO_TARGET_DIR=$(FUZZ) cargo build --quiet --release
+	mkdir -p $(addprefix $(FUZZ)/corpus/,$(FUZZERS))
+	@printf '%s\n' $(foreach name,$(FUZZERS),"$(name) $(call fuzz_seeds,$(name))") | xargs -P 2 -L 1 bash -c '\
+		log=$(FUZZ)/$$0.log; \
+		$(FUZZ)/x86_64-unknown-linux-gnu/release/$$0 -max_total_time=$(SECONDS) -timeout=20 \
+			-dict=tests/fuzz/words.dict -artifact_prefix=$(FUZZ)/$$0- \
+			$(FUZZ)/corpus/$$0 "$$@" >$$log 2>&1 || { tail -n 40 $$log; exit 1; }; \
+		echo "fuzz $$0: $$(grep -a ^Done $$log)"'
 
 e2e: test-tools ## end-to-end tests; E2E='name' runs those whose name contains it
 	ENVOY=$(find_envoy) cargo test -p rescind-e2e -- --test-threads $(E2E_THREADS) $(E2E)
@@ -84,7 +101,9 @@ companion:
 
 lint: targets ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --all-targets -- -D warnings
+	cd tests/fuzz && CARGO_TARGET_DIR=$(FUZZ) cargo clippy --release -- -D warnings
 	# Without their tests: those are native, or clippy does not know them as tests.
 	cargo clippy -p rescind-core --target wasm32-unknown-unknown -- -D warnings
 	cargo clippy -p rescind-filter --target wasm32-wasip1 -- -D warnings

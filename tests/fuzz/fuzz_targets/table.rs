@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|steps: Vec<rescind_fuzz::table::Step>| rescind_fuzz::table::run(
+    steps
+));

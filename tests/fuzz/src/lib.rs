@@ -1,0 +1,8 @@
+//! What the fuzz targets assert. A target is one call of a function here, so that a saved input can
+//! be run again from a test or a debugger.
+//!
+//! A parser's promise is more than not to panic: what it accepts has one spelling, means the same
+//! to another parser, and survives being written and read again.
+
+pub mod parsers;
+pub mod table;
