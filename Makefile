@@ -67,7 +67,7 @@ fuzz_seeds = $(or $(wildcard tests/fuzz/seeds/$1),$(if $(filter set,$1),filter/c
 fuzz: ## each fuzz target for 10 s, two at a time; SECONDS=300 for longer; found inputs: target/fuzz
 	cd tests/fuzz && CARGO_TARGET_DIR=$(FUZZ) cargo build --quiet --release
 	mkdir -p $(addprefix $(FUZZ)/corpus/,$(FUZZERS))
-	@printf '%s\n' $(foreach name,$(FUZZERS),"$(name) $(call fuzz_seeds,$(name))") | xargs -P 2 -L 1 bash -c '\
+	@printf '%s\n' $(foreach name,$(FUZZERS),"$(strip $(name) $(call fuzz_seeds,$(name)))") | xargs -P 2 -L 1 bash -c '\
 		log=$(FUZZ)/$$0.log; \
 		$(FUZZ)/x86_64-unknown-linux-gnu/release/$$0 -max_total_time=$(SECONDS) -timeout=20 \
 			-dict=tests/fuzz/words.dict -artifact_prefix=$(FUZZ)/$$0- \

@@ -24,6 +24,7 @@ use rescind_core::subject::{SubjectHasher, SubjectKey, SubjectKind};
 use rescind_core::thumbprint::Fingerprint;
 use rescind_core::time::UnixTime;
 use rescind_core::txn_token::TxnToken;
+use rescind_core::xfcc::{MAX_ELEMENTS, PeerCertificate};
 use rescind_core::{base64url, event};
 
 /// A token, and a header within an otherwise good token.
@@ -167,6 +168,25 @@ pub fn dpop(data: &[u8]) {
         let Ok(proof) = dpop::check(&request, &rules, &Credulous, now) else { continue };
         assert!(proof.iat() <= now.plus(dpop::DEFAULT_FUTURE));
         assert!(now <= proof.used().until && proof.used().key == proof.key());
+    }
+}
+
+/// What a client sends as `x-forwarded-client-cert`, alone and with our proxy's element after it.
+///
+/// # Panics
+///
+/// When a header reads as two numbers of elements, or hides the last one.
+pub fn xfcc(data: &[u8]) {
+    let read = |header: &[u8], elements| PeerCertificate::from_xfcc(Field::One(header), elements);
+    let counts = 0..=MAX_ELEMENTS + 1;
+    assert!(counts.clone().filter(|count| read(data, *count).is_ok()).count() <= 1);
+    let digest = "0123456789abcdef".repeat(4);
+    let element = format!(",Hash={digest};URI=spiffe://a/b");
+    let expected = Fingerprint::from_hex(digest.as_bytes());
+    let header = [data, element.as_bytes()].concat();
+    for certificate in counts.filter_map(|count| read(&header, count).ok().flatten()) {
+        assert_eq!(Some(certificate.thumbprint), expected);
+        assert_eq!(certificate.uri_sans, ["spiffe://a/b"]);
     }
 }
 
