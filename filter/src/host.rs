@@ -5,16 +5,14 @@
 //! values that are not UTF-8 and on the headers of a failed callout; its dispatcher panics on a
 //! callout that was not made through those wrappers. A panic is a trap, and after a trap Envoy
 //! answers 503 for everybody, Kong lets the paused request pass and APISIX loses the worker.
-//! Linking it, even for its types, also exports callbacks for bodies, responses and logs, each of
-//! which then costs a call into the VM at each request.
 //!
 //! So the functions are declared here, and each is wrapped in one that returns what the host
 //! answered as a [`Status`], whatever number that is. Bytes stay bytes. Only functions that every
 //! known host provides are imported; a missing one stops the module from loading, and APISIX then
 //! runs without it (so neither `proxy_get_log_level` nor `proxy_get_metric`).
 //!
-//! This is the only file with `unsafe`, and it refuses to decide anything: what the host says to
-//! the filter goes on to [`crate::vm`] at once.
+//! This file and its folder are the only ones with `unsafe`, and they refuse to decide anything: what the host says to
+//! the filter goes on to [`crate::vm`] at once ([`callbacks`]).
 #![expect(
     unsafe_code,
     reason = "the host is called through pointers; see the comments at each block"
@@ -25,8 +23,10 @@ use std::alloc::Layout;
 use rescind_core::time::UnixTime;
 
 use crate::pairs::Pairs;
-use crate::vm;
 
+mod callbacks;
+#[cfg(target_arch = "wasm32")]
+mod imports;
 mod types;
 pub(crate) use types::{Action, Buffer, Level, Map, MetricKind, Status, Token};
 
@@ -34,6 +34,8 @@ pub(crate) use types::{Action, Buffer, Level, Map, MetricKind, Status, Token};
 pub(crate) mod fake;
 #[cfg(not(target_arch = "wasm32"))]
 use fake as abi;
+#[cfg(target_arch = "wasm32")]
+use imports as abi;
 
 /// Writes one line to the host's log. There is nobody to tell if that fails.
 pub(crate) fn log(level: Level, line: &str) {
@@ -242,189 +244,15 @@ fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8
     let mut data: *mut u8 = std::ptr::null_mut();
     let mut size = 0_usize;
     Status::check(call(&raw mut data, &raw mut size))?;
-    if data.is_null() || size == 0 {
+    if data.is_null() {
+        return Ok(Vec::new());
+    }
+    if size == 0 {
+        // SAFETY: where a host asked for no bytes at all it got one: see `callbacks::proxy_on_memory_allocate`.
+        unsafe { std::alloc::dealloc(data, Layout::new::<u8>()) };
         return Ok(Vec::new());
     }
     // SAFETY: a host that returns bytes has asked `proxy_on_memory_allocate` for `size` bytes during this call, has
     // written all of them and keeps no pointer. That function allocates as `Vec<u8>` does.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
-}
-
-// === What the host calls ===
-//
-// The host leaves out callbacks that are not exported. There is none for bodies, trailers, responses and logs:
-// nothing is decided there.
-
-/// Says which ABI this is.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_abi_version_0_2_1() {}
-
-/// Called once, before anything else.
-#[cfg(target_arch = "wasm32")]
-#[unsafe(no_mangle)]
-extern "C" fn _initialize() {
-    unsafe extern "C" {
-        fn __wasm_call_ctors();
-    }
-    // SAFETY: the linker makes this function, to be called once. Without the call it would wrap every export in one.
-    unsafe { __wasm_call_ctors() };
-}
-
-/// Memory for bytes that the host returns; null if there is none, which fails the host's call and
-/// nothing else.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-    match Layout::array::<u8>(size) {
-        // SAFETY: the layout has a size other than zero.
-        Ok(layout) if size > 0 => unsafe { std::alloc::alloc(layout) },
-        _ => std::ptr::null_mut(),
-    }
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_context_create(context: u32, root: u32) {
-    vm::on_create(context, root);
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_delete(context: u32) {
-    vm::on_delete(context);
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
-    u32::from(vm::on_configure(root, size))
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_tick(root: u32) {
-    vm::on_tick(root);
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(context: u32, _count: usize, _end: u32) -> u32 {
-    vm::on_request(context).code()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_http_call_response(
-    _context: u32,
-    token: u32,
-    header_count: usize,
-    body_size: usize,
-    _trailer_count: usize,
-) {
-    vm::on_callout_response(Token(token), header_count, body_size);
-}
-
-/// The host's functions.
-#[cfg(target_arch = "wasm32")]
-mod abi {
-    #[link(wasm_import_module = "env")]
-    unsafe extern "C" {
-        pub(super) fn proxy_log(level: u32, line: *const u8, size: usize) -> u32;
-        pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
-        pub(super) fn proxy_get_buffer_bytes(
-            buffer: u32,
-            start: usize,
-            max: usize,
-            data: *mut *mut u8,
-            size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_get_header_map_pairs(
-            map: u32,
-            data: *mut *mut u8,
-            size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_get_header_map_value(
-            map: u32,
-            name: *const u8,
-            name_size: usize,
-            data: *mut *mut u8,
-            size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_remove_header_map_value(
-            map: u32,
-            name: *const u8,
-            name_size: usize,
-        ) -> u32;
-        pub(super) fn proxy_replace_header_map_value(
-            map: u32,
-            name: *const u8,
-            name_size: usize,
-            value: *const u8,
-            value_size: usize,
-        ) -> u32;
-        pub(super) fn proxy_add_header_map_value(
-            map: u32,
-            name: *const u8,
-            name_size: usize,
-            value: *const u8,
-            value_size: usize,
-        ) -> u32;
-        pub(super) fn proxy_set_property(
-            path: *const u8,
-            path_size: usize,
-            value: *const u8,
-            value_size: usize,
-        ) -> u32;
-        pub(super) fn proxy_get_shared_data(
-            key: *const u8,
-            key_size: usize,
-            data: *mut *mut u8,
-            size: *mut usize,
-            cas: *mut u32,
-        ) -> u32;
-        pub(super) fn proxy_set_shared_data(
-            key: *const u8,
-            key_size: usize,
-            value: *const u8,
-            value_size: usize,
-            cas: u32,
-        ) -> u32;
-        pub(super) fn proxy_send_local_response(
-            status: u32,
-            details: *const u8,
-            details_size: usize,
-            body: *const u8,
-            body_size: usize,
-            headers: *const u8,
-            headers_size: usize,
-            grpc_status: i32,
-        ) -> u32;
-        pub(super) fn proxy_http_call(
-            cluster: *const u8,
-            cluster_size: usize,
-            headers: *const u8,
-            headers_size: usize,
-            body: *const u8,
-            body_size: usize,
-            trailers: *const u8,
-            trailers_size: usize,
-            timeout: u32,
-            token: *mut u32,
-        ) -> u32;
-        pub(super) fn proxy_call_foreign_function(
-            name: *const u8,
-            name_size: usize,
-            arguments: *const u8,
-            arguments_size: usize,
-            data: *mut *mut u8,
-            size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_define_metric(
-            kind: u32,
-            name: *const u8,
-            name_size: usize,
-            id: *mut u32,
-        ) -> u32;
-        pub(super) fn proxy_increment_metric(id: u32, by: i64) -> u32;
-        pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
-    }
-
-    #[link(wasm_import_module = "wasi_snapshot_preview1")]
-    unsafe extern "C" {
-        pub(super) fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u32;
-        pub(super) fn random_get(buffer: *mut u8, size: usize) -> u32;
-    }
 }

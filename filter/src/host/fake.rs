@@ -72,7 +72,7 @@ unsafe fn bytes(data: *const u8, size: usize) -> Vec<u8> {
 }
 
 unsafe fn give(value: &[u8], data: *mut *mut u8, size: *mut usize) -> u32 {
-    let memory = super::proxy_on_memory_allocate(value.len());
+    let memory = super::callbacks::proxy_on_memory_allocate(value.len());
     unsafe {
         if !memory.is_null() {
             std::ptr::copy_nonoverlapping(value.as_ptr(), memory, value.len());

@@ -1,0 +1,3 @@
+//! The module against what hosts other than Envoy do.
+
+mod interface;
