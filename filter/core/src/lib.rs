@@ -38,6 +38,7 @@
 //! A token can be bound to its sender: to a key of which each request brings a proof ([`dpop`],
 //! with the nonces of [`nonce`]; it is for an address, [`origin`], and passes once, [`replay`]), or
 //! to the certificate of the connection ([`xfcc`]). [`thumbprint`] is what the binding names.
+//! Workloads have a token and a proof of their own ([`wimse`]).
 //!
 //! # How to read the code
 //!
@@ -101,4 +102,5 @@ pub mod thumbprint;
 pub mod time;
 pub mod txn_token;
 pub mod verdict;
+pub mod wimse;
 pub mod xfcc;

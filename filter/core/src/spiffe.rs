@@ -97,14 +97,7 @@ pub struct TrustDomain(Box<str>);
 impl<'a> SpiffeId<'a> {
     /// Reads `id`.
     pub fn parse(id: &'a str) -> Result<Self, SpiffeIdError> {
-        if id.len() > MAX_ID_BYTES {
-            return Err(SpiffeIdError::TooLong { length: id.len() });
-        }
-        let rest = id.strip_prefix(SCHEME).ok_or(SpiffeIdError::Scheme)?;
-        let path_at = rest.find('/').unwrap_or(rest.len());
-        let (trust_domain, path) = rest.split_at_checked(path_at).unwrap_or((rest, ""));
-        check_trust_domain(trust_domain)?;
-        check_path(path)?;
+        let (trust_domain, path) = trust_domain_and_path(id, SCHEME)?;
         Ok(Self { id, trust_domain, path })
     }
 
@@ -291,6 +284,22 @@ impl<'a> JwtSvid<'a> {
     pub fn claim(&self, name: &str) -> Option<&'a Value<'a>> {
         self.object.get(name)
     }
+}
+
+/// The two parts of an ID that follow `scheme`, which ends with `://`.
+pub(crate) fn trust_domain_and_path<'a>(
+    id: &'a str,
+    scheme: &str,
+) -> Result<(&'a str, &'a str), SpiffeIdError> {
+    if id.len() > MAX_ID_BYTES {
+        return Err(SpiffeIdError::TooLong { length: id.len() });
+    }
+    let rest = id.strip_prefix(scheme).ok_or(SpiffeIdError::Scheme)?;
+    let path_at = rest.find('/').unwrap_or(rest.len());
+    let (trust_domain, path) = rest.split_at_checked(path_at).unwrap_or((rest, ""));
+    check_trust_domain(trust_domain)?;
+    check_path(path)?;
+    Ok((trust_domain, path))
 }
 
 fn check_trust_domain(name: &str) -> Result<(), SpiffeIdError> {
