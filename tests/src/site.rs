@@ -17,6 +17,9 @@ use crate::{tools, wait};
 /// The issuer's name, unless a test says otherwise.
 pub const ISSUER: &str = "https://idp.example.com";
 
+/// The trust domain about whose workloads the transmitter may speak as well.
+pub const TRUST_DOMAIN: &str = "spiffe://example.org";
+
 /// What to build a site from. The default is what the README's quick start shows.
 #[derive(Debug)]
 pub struct Plan {
@@ -28,6 +31,8 @@ pub struct Plan {
     pub fetch_keys: bool,
     /// Whether a man in the middle stands before the companion.
     pub middle: bool,
+    /// Members to replace in the issuer's section of the filter's configuration.
+    pub section: Value,
     /// Members to replace in the filter's `revocation` section.
     pub revocation: Value,
     /// Top-level members to replace in the filter's configuration.
@@ -43,6 +48,7 @@ impl Default for Plan {
             algorithm: "ES256",
             fetch_keys: false,
             middle: false,
+            section: json!({}),
             revocation: json!({}),
             filter: json!({}),
             wasm: None,
@@ -101,7 +107,7 @@ impl Site {
         let upstream = Upstream::start();
         let issuer = Issuer::start(ISSUER, plan.algorithm);
         let transmitter = Transmitter::new("idp", ISSUER);
-        let companion = Companion::start(folder.path(), &[&transmitter], &[ISSUER]);
+        let companion = Companion::start(folder.path(), &[&transmitter], &[ISSUER, TRUST_DOMAIN]);
         let middle = plan.middle.then(|| Middle::start(companion.port));
         let bootstrap = Bootstrap {
             workers: plan.workers,
@@ -160,6 +166,18 @@ impl Site {
         self.middle.as_ref().expect("a plan with a man in the middle")
     }
 
+    /// A second gateway of this site that also accepts tokens of `issuer`, a section of the filter's
+    /// configuration; the cluster `other` leads to a server on this port.
+    #[must_use]
+    pub fn second_gateway(&self, issuer: Value, other: u16) -> (Folder, Envoy) {
+        let mut bootstrap = self.bootstrap.clone();
+        bootstrap.clusters.push(("other".to_owned(), other));
+        bootstrap.filter["issuers"].as_array_mut().expect("an array").push(issuer);
+        let folder = Folder::new();
+        let envoy = Envoy::start(&bootstrap, folder.path());
+        (folder, envoy)
+    }
+
     /// Stops Envoy and starts it again on the same ports, with the bootstrap as it is now.
     pub fn restart_envoy(&mut self) {
         let (port, admin) = (self.envoy.port, self.envoy.admin);
@@ -197,6 +215,7 @@ fn filter(plan: &Plan, issuer: &Issuer, companion: &Companion) -> Value {
             "checksum_key": companion.read("checksum.key"),
         },
     });
+    replace(&mut filter["issuers"][0], &plan.section);
     replace(&mut filter["revocation"], &plan.revocation);
     replace(&mut filter, &plan.filter);
     filter

@@ -11,19 +11,39 @@ pub const SOON: Duration = Duration::from_secs(20);
 /// The pause between two polls: short against everything measured here, long enough to idle.
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// The pause where something happens only every ten seconds, such as the next fetch of a key set.
+const LONG_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long such a thing may take: twice its time and its jitter, on a busy machine.
+const LATER: Duration = Duration::from_secs(40);
+
 /// Polls until `condition` yields a value.
 ///
 /// # Panics
 ///
 /// When the deadline passes first, naming what was waited for.
-pub fn until<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, deadline: Duration, condition: impl FnMut() -> Option<T>) -> T {
+    until_at(what, deadline, PAUSE, condition)
+}
+
+/// Polls now and then for something that happens only every ten seconds.
+pub fn for_the_next_fetch(what: &str, mut condition: impl FnMut() -> bool) {
+    until_at(what, LATER, LONG_PAUSE, || condition().then_some(()));
+}
+
+fn until_at<T>(
+    what: &str,
+    deadline: Duration,
+    pause: Duration,
+    mut condition: impl FnMut() -> Option<T>,
+) -> T {
     let started = Instant::now();
     loop {
         if let Some(value) = condition() {
             return value;
         }
         assert!(started.elapsed() < deadline, "waited {deadline:?} in vain for: {what}");
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(pause);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Key sets fetched by the gateway: rotation, unknown keys, failing endpoints, isolation.
 
+use rescind_e2e::envoy::Envoy;
 use rescind_e2e::http::Request;
 use rescind_e2e::issuer::{AUDIENCE, Endpoint, Issuer, Key};
 use rescind_e2e::process::Folder;
@@ -105,16 +106,12 @@ fn one_issuers_keys_never_vouch_for_another_and_its_failure_touches_nobody() {
 }
 
 /// A second gateway of this site that also accepts tokens of `issuer`, whose keys it fetches.
-fn two_issuers(site: &Site, issuer: &Issuer) -> (Folder, rescind_e2e::envoy::Envoy) {
-    let mut bootstrap = site.bootstrap.clone();
-    bootstrap.clusters.push(("other".to_owned(), issuer.port()));
-    bootstrap.filter["issuers"].as_array_mut().unwrap().push(json!({
+fn two_issuers(site: &Site, issuer: &Issuer) -> (Folder, Envoy) {
+    let section = json!({
         "issuer": issuer.name,
         "audiences": [AUDIENCE],
         "algorithms": ["ES256"],
         "keys": { "url": "https://other.example.com/jwks", "cluster": "other" },
-    }));
-    let folder = Folder::new();
-    let envoy = rescind_e2e::envoy::Envoy::start(&bootstrap, folder.path());
-    (folder, envoy)
+    });
+    site.second_gateway(section, issuer.port())
 }

@@ -1,6 +1,7 @@
 //! What Rescind promises, and what it does when something breaks: one sentence a test.
 
 mod configuration;
+mod discovery;
 mod harness;
 mod hostile_feed;
 mod hostile_requests;
@@ -10,3 +11,5 @@ mod module;
 mod promises;
 mod recovery;
 mod restarts;
+mod session_state;
+mod workloads;
