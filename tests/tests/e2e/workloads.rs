@@ -30,7 +30,7 @@ fn svid(key: &Key, sub: &str) -> String {
     key.sign("JWT", &json!({ "sub": sub, "aud": [AUDIENCE], "iat": iat, "exp": exp }))
 }
 
-fn domain(name: &str, keys: Value) -> Value {
+fn domain(name: &str, keys: &Value) -> Value {
     json!({
         "trust_domain": name,
         "audiences": [AUDIENCE],
@@ -47,7 +47,7 @@ fn reaches(envoy: &Envoy, what: &str, token: &str, status: u16) {
 fn a_workload_is_accepted_with_its_own_domains_inline_bundle_only_and_a_signal_reaches_it() {
     let site = Site::start();
     let (ours, theirs) = (Key::generate("ES256", "k"), Key::generate("ES256", "k"));
-    let section = domain(DOMAIN, json!({ "inline_bundle": bundle(1, &[&ours]) }));
+    let section = domain(DOMAIN, &json!({ "inline_bundle": bundle(1, &[&ours]) }));
     let (_folder, envoy) = site.second_gateway(section, site.issuer.port());
     let token = svid(&ours, WORKLOAD);
     reaches(&envoy, "the workload to be let in", &token, 200);
@@ -81,7 +81,7 @@ fn a_workload_is_accepted_with_its_own_domains_inline_bundle_only_and_a_signal_r
 /// A gateway that fetches the bundle of [`DOMAIN`] from this server.
 fn fetching(site: &Site, server: &Issuer) -> (Folder, Envoy) {
     let keys = json!({ "bundle_url": "https://bundle.example.org/b", "cluster": "other" });
-    site.second_gateway(domain(DOMAIN, keys), server.port())
+    site.second_gateway(domain(DOMAIN, &keys), server.port())
 }
 
 #[test]
