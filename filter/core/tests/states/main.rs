@@ -12,6 +12,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod hostile;
+mod hostile_bytes;
 mod revocations;
 mod session_state;
 mod svids;
