@@ -12,8 +12,6 @@ use std::time::Duration;
 
 use rescind_core::authority::{Authority, Limits};
 use rescind_core::event::EventType;
-use rescind_core::jws::Algorithm;
-use rescind_core::set::Profile;
 use ring::signature::Ed25519KeyPair;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -22,9 +20,11 @@ use crate::secret::TokenDigest;
 use crate::signer::SetSigner;
 
 mod section;
+mod transmitter;
 
 pub(crate) use section::Problem;
 use section::{Problems, Section};
+pub(crate) use transmitter::{Delivery, KeySource, Polling, Transmitter};
 
 /// The shortest retention: below a minute no token lifetime makes sense.
 const MIN_RETENTION_SECS: u32 = 60;
@@ -65,7 +65,7 @@ pub(crate) struct Config {
     pub(crate) gateways: Vec<Gateway>,
     /// Who may signal and see the status.
     pub(crate) operator: Option<TokenDigest>,
-    /// Who may push.
+    /// Whose SETs are received.
     pub(crate) transmitters: Vec<Transmitter>,
 }
 
@@ -98,36 +98,6 @@ pub(crate) struct Gateway {
     pub(crate) name: String,
     /// What it authenticates with.
     pub(crate) token: TokenDigest,
-}
-
-/// One transmitter that pushes SETs.
-#[derive(Debug)]
-pub(crate) struct Transmitter {
-    /// Its name, the last segment of its push endpoint.
-    pub(crate) name: String,
-    /// `iss` of its SETs.
-    pub(crate) issuer: String,
-    /// Any of these must be an `aud`.
-    pub(crate) audiences: Vec<String>,
-    /// What it authenticates with.
-    pub(crate) push_token: TokenDigest,
-    /// Where its keys are.
-    pub(crate) keys: KeySource,
-    /// What it may sign with.
-    pub(crate) algorithms: Vec<Algorithm>,
-    /// How it deviates from SSF 1.0.
-    pub(crate) profile: Profile,
-    /// Whose tokens it may speak about.
-    pub(crate) authority: Authority,
-}
-
-/// Where a transmitter's JWK set is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum KeySource {
-    /// A file, read again when it changes.
-    File(PathBuf),
-    /// A URL.
-    Url(String),
 }
 
 impl Config {
@@ -187,7 +157,7 @@ fn read(mut root: Section<'_>) -> Option<Config> {
         operator.finish();
         token
     });
-    let transmitters = transmitters(&mut root);
+    let transmitters = transmitter::transmitters(&mut root);
     root.finish();
     let (listen, tls) = server?;
     Some(Config {
@@ -352,102 +322,6 @@ fn gateways(root: &mut Section<'_>) -> Option<Vec<Gateway>> {
         }
     }
     complete.then_some(gateways)
-}
-
-fn transmitters(root: &mut Section<'_>) -> Option<Vec<Transmitter>> {
-    let mut transmitters: Vec<Transmitter> = Vec::new();
-    let mut complete = true;
-    for mut section in root.sections("transmitters") {
-        let name = name(&mut section, transmitters.iter().map(|known| known.name.as_str()));
-        match transmitter(section, name) {
-            Some(transmitter) => transmitters.push(transmitter),
-            None => complete = false,
-        }
-    }
-    complete.then_some(transmitters)
-}
-
-fn transmitter(mut section: Section<'_>, name: Option<String>) -> Option<Transmitter> {
-    let issuer = section.text("issuer", "write the `iss` of its SETs, character by character");
-    let audiences = section.texts("audiences", "list the values of `aud` that mean this receiver");
-    let push_token = section.token("push_token_file", "push_token_sha256");
-    let keys = key_source(&mut section);
-    let algorithms = algorithms(&mut section);
-    let profile = profile(&mut section);
-    let authority = authority(&mut section);
-    section.finish();
-    let (name, issuer, push_token, keys) = (name?, issuer?, push_token?, keys?);
-    Some(Transmitter { name, issuer, audiences, push_token, keys, algorithms, profile, authority })
-}
-
-fn key_source(section: &mut Section<'_>) -> Option<KeySource> {
-    match (section.has("jwks_file"), section.has("jwks_url")) {
-        (true, false) => {
-            let path = section.path("jwks_file", "name a file with a JWK set")?;
-            let remedy = "name a file with a JWK set: {\"keys\": […]}";
-            match crate::keys::read_file(&path) {
-                Ok(_) => Some(KeySource::File(path)),
-                Err(error) => {
-                    section.problem("jwks_file", format!("`{}`: {error}", path.display()), remedy);
-                    None
-                }
-            }
-        }
-        (false, true) => {
-            let remedy = "write an https URL (http only for a loopback address)";
-            let url = section.text("jwks_url", remedy)?;
-            if !is_safe_url(&url) {
-                section.problem("jwks_url", format!("`{url}` is not an https URL"), remedy);
-                return None;
-            }
-            Some(KeySource::Url(url))
-        }
-        (both, _) => {
-            let wrong = if both { "stands beside `jwks_url`" } else { "is missing" };
-            section.problem("jwks_file", wrong, "give either `jwks_file` or `jwks_url`");
-            let _already_wrong = (
-                section.optional_text("jwks_file", "name a file"),
-                section.optional_text("jwks_url", "write a URL"),
-            );
-            None
-        }
-    }
-}
-
-/// Keys fetched over a readable connection could be anybody's.
-fn is_safe_url(url: &str) -> bool {
-    let Ok(uri) = url.parse::<hyper::Uri>() else { return false };
-    let loopback = matches!(uri.host(), Some("127.0.0.1" | "[::1]" | "localhost"));
-    match uri.scheme_str() {
-        Some("https") => uri.host().is_some(),
-        Some("http") => loopback,
-        _ => false,
-    }
-}
-
-fn algorithms(section: &mut Section<'_>) -> Vec<Algorithm> {
-    let known = Algorithm::ALL.map(Algorithm::name).join(", ");
-    let remedy = format!("list what this transmitter signs with, of {known}");
-    let mut algorithms = Vec::new();
-    for name in section.texts("algorithms", &remedy) {
-        match Algorithm::from_name(&name) {
-            Some(algorithm) => algorithms.push(algorithm),
-            None => section.problem("algorithms", format!("`{name}` is not supported"), &remedy),
-        }
-    }
-    algorithms
-}
-
-fn profile(section: &mut Section<'_>) -> Profile {
-    let known = Profile::ALL.map(Profile::name).join(", ");
-    let remedy = format!("use one of {known}; `strict` if absent");
-    match section.optional_text("profile", &remedy) {
-        None => Profile::Strict,
-        Some(name) => Profile::from_name(&name).unwrap_or_else(|| {
-            section.problem("profile", format!("`{name}` is not known"), &remedy);
-            Profile::Strict
-        }),
-    }
 }
 
 fn name<'a>(section: &mut Section<'_>, mut known: impl Iterator<Item = &'a str>) -> Option<String> {

@@ -10,11 +10,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use hyper::Method;
 use rescind_core::jwk::{KeySet, KeySetError, MAX_KEY_SET_BYTES};
 use tokio::time::Instant;
 
 use crate::config::KeySource;
 use crate::metrics::{Counter, Metrics};
+use crate::outbound::{Call, CallError, Outbound};
 
 /// How often a URL is asked without a reason: issuers rotate in hours.
 const REFRESH: Duration = Duration::from_secs(300);
@@ -35,7 +37,10 @@ pub(crate) enum FetchError {
     Io(#[from] std::io::Error),
     /// The server or the way to it.
     #[error("cannot be fetched: {0}")]
-    Http(Box<ureq::Error>),
+    Http(#[from] CallError),
+    /// The server has something else to say; a redirect could lead anywhere and is not followed.
+    #[error("cannot be fetched: answered with status {0}")]
+    Status(u16),
     /// What came is no key set.
     #[error("{0}")]
     Content(#[from] KeySetError),
@@ -50,20 +55,19 @@ pub(crate) fn read_file(path: &Path) -> Result<KeySet, FetchError> {
     Ok(KeySet::parse(&text)?)
 }
 
-fn fetch(url: &str) -> Result<KeySet, FetchError> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(FETCH_TIMEOUT))
-        // A redirect could lead anywhere, to http or into the private network.
-        .max_redirects(0)
-        .max_redirects_will_error(true)
-        .user_agent("rescind")
-        .build()
-        .into();
-    let http = |error| FetchError::Http(Box::new(error));
-    let mut response = agent.get(url).call().map_err(http)?;
-    let limit = u64::try_from(MAX_KEY_SET_BYTES).unwrap_or(u64::MAX);
-    let text = response.body_mut().with_config().limit(limit).read_to_vec().map_err(http)?;
-    Ok(KeySet::parse(&text)?)
+async fn fetch(http: &Outbound, url: &str) -> Result<KeySet, FetchError> {
+    let call = Call {
+        method: Method::GET,
+        url: url.to_owned(),
+        content: None,
+        timeout: FETCH_TIMEOUT,
+        limit: u64::try_from(MAX_KEY_SET_BYTES).unwrap_or(u64::MAX),
+    };
+    let answer = http.call(call, None).await?;
+    if answer.status != 200 {
+        return Err(FetchError::Status(answer.status));
+    }
+    Ok(KeySet::parse(&answer.body)?)
 }
 
 /// The keys of one transmitter.
@@ -71,6 +75,7 @@ fn fetch(url: &str) -> Result<KeySet, FetchError> {
 pub(crate) struct Keys {
     name: String,
     source: KeySource,
+    http: Outbound,
     current: RwLock<Option<Arc<KeySet>>>,
     /// One refresh at a time, and when the last one was.
     refresh: tokio::sync::Mutex<Option<Instant>>,
@@ -79,9 +84,14 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// The keys of the transmitter `name`. A file is read at once: a companion that says it is ready
+    /// The keys of the transmitter `name`; a URL is asked through `http`. A file is read at once: a companion that says it is ready
     /// must not turn the first push away. A URL is fetched by [`Self::keep_fresh`].
-    pub(crate) fn new(name: &str, source: KeySource, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        source: KeySource,
+        http: Outbound,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let read = match &source {
             // A failure is told by `keep_fresh`, which tries again at once.
             KeySource::File(path) => read_file(path).ok().map(Arc::new),
@@ -90,6 +100,7 @@ impl Keys {
         Self {
             name: name.to_owned(),
             source,
+            http,
             current: RwLock::new(read),
             refresh: tokio::sync::Mutex::new(None),
             modified: Mutex::new(None),
@@ -146,12 +157,15 @@ impl Keys {
     }
 
     async fn read(&self) -> bool {
-        let source = self.source.clone();
-        let read = tokio::task::spawn_blocking(move || match source {
-            KeySource::File(path) => read_file(&path),
-            KeySource::Url(url) => fetch(&url),
-        });
-        let Ok(outcome) = read.await else { return false };
+        let outcome = match &self.source {
+            KeySource::File(path) => {
+                let path = path.clone();
+                let read = tokio::task::spawn_blocking(move || read_file(&path));
+                let Ok(outcome) = read.await else { return false };
+                outcome
+            }
+            KeySource::Url(url) => fetch(&self.http, url).await,
+        };
         match outcome {
             Ok(set) => {
                 self.metrics.count(Counter::KeysFetched);

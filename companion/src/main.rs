@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+mod authorization;
 mod cli;
 mod client;
 mod clock;
@@ -22,7 +23,9 @@ mod keygen;
 mod keys;
 mod live;
 mod metrics;
+mod outbound;
 mod patient;
+mod poll;
 mod prune;
 mod receiver;
 mod reply;

@@ -28,11 +28,19 @@ pub(crate) struct Metric {
 }
 
 /// All of them.
-pub(crate) const TABLE: [Metric; 16] = [
+pub(crate) const TABLE: [Metric; 18] = [
     counter("rescind_sets_total", "SETs by outcome: accepted, duplicate, refused or unavailable"),
     counter("rescind_sets_refused_total", "refused SETs by error code (RFC 8935)"),
     counter("rescind_sets_recorded_total", "accepted SETs without effect on any token"),
     counter("rescind_pushes_unauthenticated_total", "pushes without the transmitter's token"),
+    counter(
+        "rescind_polls_total",
+        "polls (RFC 8936) by outcome: answered, held too long or failed",
+    ),
+    counter(
+        "rescind_poll_reports_total",
+        "polled SETs told to the transmitter: `ack` or `setErrs`",
+    ),
     counter("rescind_journal_commits_total", "groups of SETs made durable"),
     counter("rescind_journal_commit_seconds_total", "time spent in making groups durable"),
     counter("rescind_journal_failures_total", "groups that could not be made durable"),
@@ -82,6 +90,16 @@ pub(crate) enum Counter {
     SetsRecorded,
     /// A push without the right token.
     Unauthenticated,
+    /// A poll was answered.
+    PollsAnswered,
+    /// A poll was held for longer than this side waits.
+    PollsHeld,
+    /// A poll failed.
+    PollsFailed,
+    /// A polled SET was kept, to be acknowledged.
+    PollAcks,
+    /// A polled SET was refused, to be reported.
+    PollErrors,
     /// A group was made durable.
     Commits,
     /// A group could not be made durable.
@@ -97,7 +115,7 @@ pub(crate) enum Counter {
 }
 
 /// Each counter's line: metric and labels, in the order of [`Counter`].
-const LINES: [(&str, &str); 18] = [
+const LINES: [(&str, &str); 23] = [
     ("rescind_sets_total", "{outcome=\"accepted\"}"),
     ("rescind_sets_total", "{outcome=\"duplicate\"}"),
     ("rescind_sets_total", "{outcome=\"refused\"}"),
@@ -110,6 +128,11 @@ const LINES: [(&str, &str); 18] = [
     ("rescind_sets_refused_total", "{code=\"other\"}"),
     ("rescind_sets_recorded_total", ""),
     ("rescind_pushes_unauthenticated_total", ""),
+    ("rescind_polls_total", "{outcome=\"answered\"}"),
+    ("rescind_polls_total", "{outcome=\"held\"}"),
+    ("rescind_polls_total", "{outcome=\"failed\"}"),
+    ("rescind_poll_reports_total", "{as=\"ack\"}"),
+    ("rescind_poll_reports_total", "{as=\"setErrs\"}"),
     ("rescind_journal_commits_total", ""),
     ("rescind_journal_failures_total", ""),
     ("rescind_feed_pages_total", ""),
@@ -154,12 +177,17 @@ impl Counter {
             Self::OtherCode => 9,
             Self::SetsRecorded => 10,
             Self::Unauthenticated => 11,
-            Self::Commits => 12,
-            Self::CommitFailures => 13,
-            Self::FeedPages => 14,
-            Self::FeedSignatures => 15,
-            Self::KeysFetched => 16,
-            Self::KeysFailed => 17,
+            Self::PollsAnswered => 12,
+            Self::PollsHeld => 13,
+            Self::PollsFailed => 14,
+            Self::PollAcks => 15,
+            Self::PollErrors => 16,
+            Self::Commits => 17,
+            Self::CommitFailures => 18,
+            Self::FeedPages => 19,
+            Self::FeedSignatures => 20,
+            Self::KeysFetched => 21,
+            Self::KeysFailed => 22,
         }
     }
 

@@ -1,18 +1,20 @@
-//! The push receiver (RFC 8935): from a request to `202`, or to the code that says why not.
+//! The life of one SET, pushed (RFC 8935) or polled (RFC 8936): from its bytes to the journal, or to
+//! the code that says why not.
 //!
 //! # Order (signals.md F.1, F.2)
 //!
-//! 1. The transmitter's token, in constant time, before anything of the SET is read.
-//! 2. Size, media type.
+//! 1. Pushed: the transmitter's token, in constant time, before anything of the SET is read.
+//! 2. Pushed: size, media type.
 //! 3. `iss`, before a key is chosen: a SET of another issuer is `invalid_issuer` whoever signed it.
 //! 4. Signature; an unknown `kid` makes the keys be asked for once more.
-//! 5. `aud` and everything else the SET says; whether this transmitter may say it.
+//! 5. `aud` and everything else the SET says; whether this transmitter may say it. Polled: whether it
+//!    came under its own `jti`.
 //! 6. The journal: durable, visible to the feed, then `202`. A repeat is answered as the first time
 //!    (RFC 8935 §2) and changes nothing; also when the transmitter's authority was narrowed since.
 //!    What was accepted stays in force: to lift it is a decision of its own.
 //!
-//! It refuses to acknowledge what it cannot keep: 503 with Retry-After, and the transmitter tries
-//! again.
+//! It refuses to acknowledge what it cannot keep: a push is answered 503 with Retry-After, a polled
+//! SET is left unanswered, and the transmitter tries again.
 
 use std::sync::Arc;
 
@@ -26,7 +28,8 @@ use rescind_core::set::{
 use rescind_core::subject::SubjectHasher;
 use rescind_core::time::UnixTime;
 
-use crate::config::Transmitter;
+use crate::authorization::Peer;
+use crate::config::{Delivery, Transmitter};
 use crate::journal::{Accepted, Journal, NewSet, Submit, WriteError};
 use crate::keys::Keys;
 use crate::metrics::{Counter, Metrics};
@@ -39,6 +42,9 @@ pub(crate) enum Refusal {
     /// For good: the transmitter hears the code.
     #[error("{0}")]
     Set(#[from] SetError),
+    /// For good: polled under another name than its own (RFC 8936 §2.3).
+    #[error("the SET's `jti` is not the name that it was delivered under")]
+    Misnamed,
     /// For now.
     #[error("{0}")]
     Write(#[from] WriteError),
@@ -47,14 +53,26 @@ pub(crate) enum Refusal {
     NoKeys,
 }
 
-/// One transmitter's push endpoint.
+impl Refusal {
+    /// The code of RFC 8935 §2.4, if it is for good.
+    pub(crate) const fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Set(error) => Some(error.code()),
+            Self::Misnamed => Some("invalid_request"),
+            Self::Write(_) | Self::NoKeys => None,
+        }
+    }
+}
+
+/// What receives the SETs of one transmitter.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     transmitter: Transmitter,
     keys: Arc<Keys>,
+    peer: Arc<Peer>,
 }
 
-/// What all endpoints share.
+/// What all receivers share.
 #[derive(Clone, Debug)]
 pub(crate) struct Intake {
     hasher: SubjectHasher,
@@ -64,12 +82,12 @@ pub(crate) struct Intake {
 }
 
 impl Receiver {
-    /// The endpoint of `transmitter`.
-    pub(crate) const fn new(transmitter: Transmitter, keys: Arc<Keys>) -> Self {
-        Self { transmitter, keys }
+    /// Receives the SETs of `transmitter`, checked with `keys`; calls it through `peer`.
+    pub(crate) const fn new(transmitter: Transmitter, keys: Arc<Keys>, peer: Arc<Peer>) -> Self {
+        Self { transmitter, keys, peer }
     }
 
-    /// The transmitter's name: the last segment of the endpoint.
+    /// The transmitter's name: the last segment of its push endpoint.
     pub(crate) fn name(&self) -> &str {
         &self.transmitter.name
     }
@@ -79,35 +97,49 @@ impl Receiver {
         &self.transmitter.issuer
     }
 
+    /// The transmitter, to be called.
+    pub(crate) const fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
     /// Its keys.
     pub(crate) const fn keys(&self) -> &Arc<Keys> {
         &self.keys
     }
 
-    /// Whether `token` is the transmitter's.
-    pub(crate) fn admits(&self, token: &TokenDigest) -> bool {
-        self.transmitter.push_token.matches(token)
+    /// How the transmitter's SETs come.
+    pub(crate) const fn delivery(&self) -> &Delivery {
+        &self.transmitter.delivery
     }
 
-    /// Takes the SET `body`.
+    /// Whether `token` is the one that the transmitter pushes with; nobody pushes where is polled.
+    pub(crate) fn admits(&self, token: &TokenDigest) -> bool {
+        match &self.transmitter.delivery {
+            Delivery::Push(expected) => expected.matches(token),
+            Delivery::Poll(_) => false,
+        }
+    }
+
+    /// Takes the SET `body`; if it was polled, under the name `key`.
     pub(crate) async fn receive(
         &self,
         body: Bytes,
+        key: Option<&str>,
         intake: &Intake,
         now: UnixTime,
     ) -> Result<Accepted, Refusal> {
-        let outcome = self.try_receive(body, intake, now).await;
-        let metrics = &intake.metrics;
-        match &outcome {
-            Ok(_) => {}
-            Err(Refusal::Set(error)) => {
-                metrics.count(Counter::SetsRefused);
-                metrics.count(Counter::refusal(error.code()));
-                tracing::warn!(
-                    transmitter = self.name(), code = error.code(), reason = %error, "SET refused"
-                );
+        let outcome = self.try_receive(body, key, intake, now).await;
+        if let Err(refusal) = &outcome {
+            match refusal.code() {
+                Some(code) => {
+                    intake.metrics.count(Counter::SetsRefused);
+                    intake.metrics.count(Counter::refusal(code));
+                    tracing::warn!(
+                        transmitter = self.name(), code, reason = %refusal, "SET refused"
+                    );
+                }
+                None => intake.metrics.count(Counter::SetsUnavailable),
             }
-            Err(Refusal::NoKeys | Refusal::Write(_)) => metrics.count(Counter::SetsUnavailable),
         }
         outcome
     }
@@ -115,6 +147,7 @@ impl Receiver {
     async fn try_receive(
         &self,
         body: Bytes,
+        key: Option<&str>,
         intake: &Intake,
         now: UnixTime,
     ) -> Result<Accepted, Refusal> {
@@ -138,12 +171,20 @@ impl Receiver {
             other => other?,
         };
         let set = verified.accept(&expect)?;
+        if key.is_some_and(|key| key != set.jti) {
+            return Err(Refusal::Misnamed);
+        }
         let raw = body.slice_ref(token);
         intake.keep(self.name(), &set, raw, &self.transmitter.authority, now).await
     }
 }
 
 impl Intake {
+    /// The counters.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Hashes subjects with `subject_key` and keeps SETs in `journal` through `submit`.
     pub(crate) fn new(
         subject_key: [u8; 16],

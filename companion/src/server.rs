@@ -35,12 +35,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::Config;
+use crate::config::{Config, Delivery};
 use crate::front::Front;
 use crate::journal::{self, Journal};
 use crate::live::LiveLog;
 use crate::metrics::Metrics;
 use crate::patient::Patient;
+use crate::poll;
 use crate::prune;
 use crate::service::Service;
 
@@ -181,6 +182,12 @@ async fn open(
     );
     for keys in service.keys() {
         background.spawn(keys.keep_fresh());
+    }
+    for receiver in service.receivers() {
+        if let Delivery::Poll(polling) = receiver.delivery() {
+            let (receiver, intake) = (Arc::clone(receiver), service.intake().clone());
+            background.spawn(poll::driver::poll(receiver, polling.clone(), intake));
+        }
     }
     background.spawn(forget(Arc::clone(&live)));
     background.spawn(prune::keep_bounded(journal, live, submit, audit_retention));

@@ -23,13 +23,15 @@ use rescind_core::feed::Cursor;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::config::{Config, Gateway, Identity};
+use crate::authorization::Peer;
+use crate::config::{Config, Delivery, Gateway, Identity};
 use crate::feed::{Feed, parse_wait};
 use crate::followers::Followers;
 use crate::journal::{Journal, Submit};
 use crate::keys::Keys;
 use crate::live::LiveLog;
 use crate::metrics::{Counter, Metrics};
+use crate::outbound::Outbound;
 use crate::receiver::{Intake, Receiver, Refusal};
 use crate::reply::{self, Reply};
 use crate::secret::TokenDigest;
@@ -44,7 +46,7 @@ pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Everything that requests need.
 #[derive(Debug)]
 pub(crate) struct Service {
-    receivers: Vec<Receiver>,
+    receivers: Vec<Arc<Receiver>>,
     gateways: Vec<Gateway>,
     operator: Option<TokenDigest>,
     identity: Option<Identity>,
@@ -77,9 +79,11 @@ impl Service {
             Arc::clone(&metrics),
         );
         let receivers = config.transmitters.into_iter().map(|transmitter| {
+            let http = Outbound::new(&transmitter.roots);
             let (name, source) = (&transmitter.name, transmitter.keys.clone());
-            let keys = Arc::new(Keys::new(name, source, Arc::clone(&metrics)));
-            Receiver::new(transmitter, keys)
+            let keys = Arc::new(Keys::new(name, source, http.clone(), Arc::clone(&metrics)));
+            let peer = Arc::new(Peer::new(http, transmitter.credential.clone()));
+            Arc::new(Receiver::new(transmitter, keys, peer))
         });
         Self {
             receivers: receivers.collect(),
@@ -99,6 +103,16 @@ impl Service {
     /// The feed.
     pub(crate) const fn feed(&self) -> &Feed {
         &self.feed
+    }
+
+    /// What receives SETs.
+    pub(crate) fn receivers(&self) -> &[Arc<Receiver>] {
+        &self.receivers
+    }
+
+    /// Where received SETs go.
+    pub(crate) const fn intake(&self) -> &Intake {
+        &self.intake
     }
 
     /// The keys that have to be kept fresh.
@@ -134,8 +148,11 @@ impl Service {
     }
 
     async fn push(&self, name: &str, request: Request<Incoming>) -> Reply {
-        let Some(receiver) = self.receivers.iter().find(|receiver| receiver.name() == name) else {
-            return reply::problem(StatusCode::NOT_FOUND, "no transmitter of this name");
+        let named = |receiver: &&Arc<Receiver>| {
+            receiver.name() == name && matches!(receiver.delivery(), Delivery::Push(_))
+        };
+        let Some(receiver) = self.receivers.iter().find(named) else {
+            return reply::problem(StatusCode::NOT_FOUND, "no transmitter of this name pushes");
         };
         if !bearer(request.headers()).is_some_and(|token| receiver.admits(&token)) {
             self.metrics.count(Counter::Unauthenticated);
@@ -149,7 +166,7 @@ impl Service {
             Ok(body) => body,
             Err(status) => return self.refuse(status, reply::body_problem(status)),
         };
-        match receiver.receive(body, &self.intake, crate::clock::now()).await {
+        match receiver.receive(body, None, &self.intake, crate::clock::now()).await {
             Ok(_) => reply::accepted(),
             Err(refusal) => refused(&refusal),
         }
@@ -258,7 +275,7 @@ impl Service {
         if !self.is_operator(request.headers()) {
             return reply::unauthorized();
         }
-        let issuers = self.receivers.iter().map(Receiver::issuer);
+        let issuers = self.receivers.iter().map(|receiver| receiver.issuer());
         let issuers = issuers.chain(self.identity.iter().map(|identity| identity.issuer.as_str()));
         match crate::show::find(&self.journal, name, issuers) {
             Ok(Some(shown)) => reply::json(StatusCode::OK, &shown),
@@ -289,7 +306,12 @@ impl Service {
         });
         let transmitters = self.receivers.iter().map(|receiver| {
             let keys = receiver.keys().current().map_or(0, |keys| keys.keys().len());
-            json!({ "name": receiver.name(), "issuer": receiver.issuer(), "keys": keys })
+            let delivery = match receiver.delivery() {
+                Delivery::Push(_) => "push",
+                Delivery::Poll(_) => "poll",
+            };
+            let (name, issuer) = (receiver.name(), receiver.issuer());
+            json!({ "name": name, "issuer": issuer, "keys": keys, "delivery": delivery })
         });
         reply::json(
             StatusCode::OK,
@@ -324,11 +346,9 @@ impl Service {
 }
 
 fn refused(refusal: &Refusal) -> Reply {
-    match refusal {
-        Refusal::Set(error) => {
-            reply::set_error(StatusCode::BAD_REQUEST, error.code(), &error.to_string())
-        }
-        Refusal::Write(_) | Refusal::NoKeys => reply::unavailable(&refusal.to_string()),
+    match refusal.code() {
+        Some(code) => reply::set_error(StatusCode::BAD_REQUEST, code, &refusal.to_string()),
+        None => reply::unavailable(&refusal.to_string()),
     }
 }
 

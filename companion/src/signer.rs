@@ -80,6 +80,27 @@ impl SetSigner {
     }
 }
 
+impl SetSigner {
+    /// The same key under this `kid`.
+    pub(crate) fn named(self, key_id: &str) -> Self {
+        match self {
+            Self::Es256(key) => Self::Es256(Box::new(key.with_key_id(key_id))),
+            Self::EdDsa(key) => Self::EdDsa(Box::new(key.with_key_id(key_id))),
+        }
+    }
+
+    /// A client's assertion (RFC 7523 §2.2), signed.
+    pub(crate) fn assertion(
+        &self,
+        claims: JWTClaims<NoCustomClaims>,
+    ) -> Result<String, jwt_simple::Error> {
+        match self {
+            Self::Es256(key) => key.sign(claims),
+            Self::EdDsa(key) => key.sign(claims),
+        }
+    }
+}
+
 impl fmt::Debug for SetSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -18,7 +18,7 @@ fn each_wrong_value_is_named_with_what_is_wrong_and_the_remedy() {
     companion.directory.write("spaced", "a token with spaces in it");
     companion.directory.write("empty.jwks", "{\"keys\": []}");
     let right = support::configuration(companion.port);
-    let cases: [(&str, &str, &[&str]); 27] = [
+    let cases: [(&str, &str, &[&str]); 36] = [
         ("listen = \"127.0.0.1:", "listen = \"nowhere:", &["`server.listen`", "not an address"]),
         ("[journal]\npath = \"rescind.redb\"", "", &["`journal`: is missing; add `[journal]`"]),
         ("path = \"rescind.redb\"", "path = 3", &["`journal.path`: is integer, not a string"]),
@@ -73,6 +73,51 @@ fn each_wrong_value_is_named_with_what_is_wrong_and_the_remedy() {
             &["`transmitters[0].authority_tenants`: is empty"],
         ),
         ("jwks_file =", "keys_file =", &["it is called `jwks_file`"]),
+        (
+            "push_token_file = \"idp.push.token\"",
+            "delivery = \"pull\"",
+            &["`transmitters[0].delivery`: `pull` is not known"],
+        ),
+        (
+            "push_token_file = \"idp.push.token\"",
+            "delivery = \"poll\"",
+            &["`transmitters[0].poll_url`: is missing"],
+        ),
+        (
+            "push_token_file = \"idp.push.token\"",
+            "delivery = \"poll\"\npoll_url = \"http://idp.example.com/poll\"",
+            &["`transmitters[0].poll_url`: `http://idp.example.com/poll` is not an https URL"],
+        ),
+        (
+            "push_token_file = \"idp.push.token\"",
+            "delivery = \"poll\"\npoll_url = \"https://a/\"\npoll_max_events = 0",
+            &["`transmitters[0].poll_max_events`: is 0, allowed are 1 to 1000"],
+        ),
+        (
+            "push_token_file = \"idp.push.token\"",
+            "delivery = \"poll\"\npoll_url = \"https://a/\"\npoll_wait_secs = 601",
+            &["`transmitters[0].poll_wait_secs`: is 601, allowed are 1 to 600"],
+        ),
+        (
+            "algorithms = [",
+            "ca_file = \"short\"\nalgorithms = [",
+            &["`transmitters[0].ca_file`: holds no PEM certificate"],
+        ),
+        (
+            "algorithms = [",
+            "authorization_token_file = \"none\"\nalgorithms = [",
+            &["`transmitters[0].authorization_token_file`: cannot read"],
+        ),
+        (
+            "algorithms = [",
+            "oauth = { token_url = \"https://a/\", client_id = \"a\", client_authentication = \"none\" }\nalgorithms = [",
+            &["`transmitters[0].oauth.client_authentication`: `none` is not known"],
+        ),
+        (
+            "algorithms = [",
+            "oauth = { token_url = \"https://a/\", client_id = \"a\", client_authentication = \"private_key_jwt\", client_key_file = \"short\" }\nalgorithms = [",
+            &["`transmitters[0].oauth.client_key_file`: holds neither an ES256 nor an Ed25519"],
+        ),
         ("[journal]", "[journal", &["is not TOML"]),
     ];
     for (from, to, expected) in cases {

@@ -62,13 +62,21 @@ pub(crate) struct Section<'p> {
     table: Table,
     directory: &'p Path,
     known: Vec<&'static str>,
+    paths: Vec<(&'static str, PathBuf)>,
     problems: &'p Problems,
 }
 
 impl<'p> Section<'p> {
     /// The whole file.
     pub(crate) fn root(table: Table, directory: &'p Path, problems: &'p Problems) -> Self {
-        Self { path: String::new(), table, directory, known: Vec::new(), problems }
+        Self {
+            path: String::new(),
+            table,
+            directory,
+            known: Vec::new(),
+            paths: Vec::new(),
+            problems,
+        }
     }
 
     /// The path of `key` from the top of the file.
@@ -88,7 +96,14 @@ impl<'p> Section<'p> {
 
     fn child(&self, key: &str, table: Table) -> Self {
         let (directory, problems) = (self.directory, self.problems);
-        Self { path: self.key(key), table, directory, known: Vec::new(), problems }
+        Self {
+            path: self.key(key),
+            table,
+            directory,
+            known: Vec::new(),
+            paths: Vec::new(),
+            problems,
+        }
     }
 
     /// The table `key`, if it is there.
@@ -245,7 +260,15 @@ impl<'p> Section<'p> {
 
     /// A file name, made absolute against the configuration's directory.
     pub(crate) fn path(&mut self, key: &'static str, remedy: &str) -> Option<PathBuf> {
-        self.text(key, remedy).map(|name| self.directory.join(name))
+        let path = self.text(key, remedy).map(|name| self.directory.join(name))?;
+        self.paths.push((key, path.clone()));
+        Some(path)
+    }
+
+    /// The file that `key` named, after [`Self::file`] has read it.
+    pub(crate) fn known_path(&self, key: &str) -> Option<PathBuf> {
+        let (_, path) = self.paths.iter().find(|(known, _)| *known == key)?;
+        Some(path.clone())
     }
 
     /// The text of the file that `key` names.

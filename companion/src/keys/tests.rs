@@ -34,7 +34,7 @@ impl Jwks {
 
     fn keys(&self) -> Arc<Keys> {
         let source = KeySource::Url(self.url.clone());
-        Arc::new(Keys::new("idp", source, Arc::new(Metrics::default())))
+        Arc::new(Keys::new("idp", source, Outbound::new(&[]), Arc::new(Metrics::default())))
     }
 
     fn asked(&self) -> usize {

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use jwt_simple::prelude::*;
 use serde_json::{Value, json};
 
+pub(crate) mod peer;
+pub(crate) mod queue;
+
 pub(crate) const IDP: &str = "https://idp.example.com";
 pub(crate) const AUDIENCE: &str = "https://rescind.example.com";
 pub(crate) const PUSH_TOKEN: &str = "push-token-of-the-idp";

@@ -1,0 +1,308 @@
+//! `[[transmitters]]`: whose SETs are received, how they come, and how the transmitter is called.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rescind_core::authority::Authority;
+use rescind_core::jws::Algorithm;
+use rescind_core::set::Profile;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use ureq::tls::Certificate;
+
+use super::section::Section;
+use super::{authority, name};
+use crate::authorization::Credential;
+use crate::authorization::oauth::{Client, ClientProof};
+use crate::poll::{DEFAULT_MAX_EVENTS, MAX_MAX_EVENTS};
+use crate::secret::TokenDigest;
+use crate::signer::SetSigner;
+
+/// How long a poll may be held, if the configuration does not say otherwise: longer than the idle
+/// time-out of common proxies, so that it is not this side that gives up.
+const DEFAULT_POLL_WAIT_SECS: u32 = 90;
+const MIN_POLL_WAIT_SECS: u32 = 1;
+/// Ten minutes: beyond that a dead connection would not be noticed for too long.
+const MAX_POLL_WAIT_SECS: u32 = 600;
+
+/// One transmitter.
+#[derive(Debug)]
+pub(crate) struct Transmitter {
+    /// Its name: the last segment of its push endpoint.
+    pub(crate) name: String,
+    /// `iss` of its SETs.
+    pub(crate) issuer: String,
+    /// Any of these must be an `aud`.
+    pub(crate) audiences: Vec<String>,
+    /// How its SETs come.
+    pub(crate) delivery: Delivery,
+    /// Where its keys are.
+    pub(crate) keys: KeySource,
+    /// What it may sign with.
+    pub(crate) algorithms: Vec<Algorithm>,
+    /// How it deviates from SSF 1.0.
+    pub(crate) profile: Profile,
+    /// Whose tokens it may speak about.
+    pub(crate) authority: Authority,
+    /// What is shown to it.
+    pub(crate) credential: Option<Credential>,
+    /// Whose certificates are trusted when it is called; empty for the public authorities.
+    pub(crate) roots: Vec<Certificate<'static>>,
+}
+
+/// How SETs come.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    /// The transmitter pushes them (RFC 8935) and authenticates with this.
+    Push(TokenDigest),
+    /// They are fetched (RFC 8936).
+    Poll(Polling),
+}
+
+/// How SETs are fetched.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Polling {
+    /// Where from.
+    pub(crate) url: String,
+    /// How many at once.
+    pub(crate) max_events: u32,
+    /// How long a poll may be held.
+    pub(crate) wait: Duration,
+}
+
+/// Where a transmitter's JWK set is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum KeySource {
+    /// A file, read again when it changes.
+    File(PathBuf),
+    /// A URL.
+    Url(String),
+}
+
+pub(super) fn transmitters(root: &mut Section<'_>) -> Option<Vec<Transmitter>> {
+    let mut transmitters: Vec<Transmitter> = Vec::new();
+    let mut complete = true;
+    for mut section in root.sections("transmitters") {
+        let name = name(&mut section, transmitters.iter().map(|known| known.name.as_str()));
+        match transmitter(section, name) {
+            Some(transmitter) => transmitters.push(transmitter),
+            None => complete = false,
+        }
+    }
+    complete.then_some(transmitters)
+}
+
+fn transmitter(mut section: Section<'_>, name: Option<String>) -> Option<Transmitter> {
+    let issuer = section.text("issuer", "write the `iss` of its SETs, character by character");
+    let audiences = section.texts("audiences", "list the values of `aud` that mean this receiver");
+    let delivery = delivery(&mut section);
+    let keys = key_source(&mut section);
+    let algorithms = algorithms(&mut section);
+    let profile = profile(&mut section);
+    let authority = authority(&mut section);
+    let credential = credential(&mut section);
+    let roots = roots(&mut section);
+    section.finish();
+    Some(Transmitter {
+        name: name?,
+        issuer: issuer?,
+        audiences,
+        delivery: delivery?,
+        keys: keys?,
+        algorithms,
+        profile,
+        authority,
+        credential: credential?,
+        roots,
+    })
+}
+
+fn delivery(section: &mut Section<'_>) -> Option<Delivery> {
+    let remedy = "write \"push\" or \"poll\"; `push` if absent";
+    match section.optional_text("delivery", remedy).as_deref() {
+        None | Some("push") => {
+            section.token("push_token_file", "push_token_sha256").map(Delivery::Push)
+        }
+        Some("poll") => {
+            let url = url(section, "poll_url");
+            let remedy = "how many SETs are asked for at once";
+            let max_events =
+                section.integer("poll_max_events", 1..=MAX_MAX_EVENTS, DEFAULT_MAX_EVENTS, remedy);
+            let wait = section.integer(
+                "poll_wait_secs",
+                MIN_POLL_WAIT_SECS..=MAX_POLL_WAIT_SECS,
+                DEFAULT_POLL_WAIT_SECS,
+                "for how many seconds the transmitter may hold a poll",
+            );
+            let wait = Duration::from_secs(u64::from(wait));
+            Some(Delivery::Poll(Polling { url: url?, max_events, wait }))
+        }
+        Some(other) => {
+            section.problem("delivery", format!("`{other}` is not known"), remedy);
+            None
+        }
+    }
+}
+
+/// What is shown to the transmitter: `Some(None)` for nothing, `None` after a complaint.
+fn credential(section: &mut Section<'_>) -> Option<Option<Credential>> {
+    let both = section.has("authorization_token_file") && section.has("oauth");
+    if both {
+        let wrong = "stands beside `oauth`";
+        section.problem("authorization_token_file", wrong, "keep one of the two");
+    }
+    let token = section
+        .has("authorization_token_file")
+        .then(|| secret_file(section, "authorization_token_file", "name a file with one line"));
+    let oauth = section.has("oauth");
+    let client = section.optional_section("oauth").and_then(client);
+    match (token, oauth) {
+        _ if both => None,
+        (Some(path), _) => Some(Some(Credential::Token(path?))),
+        (None, true) => Some(Some(Credential::OAuth(Box::new(client?)))),
+        (None, false) => Some(None),
+    }
+}
+
+fn client(mut section: Section<'_>) -> Option<Client> {
+    let token_url = url(&mut section, "token_url");
+    let client_id = section.text("client_id", "write the id the authorization server gave you");
+    let remedy = "use one of client_secret_basic, client_secret_post, private_key_jwt; \
+                  `client_secret_basic` if absent";
+    let method = section.optional_text("client_authentication", remedy);
+    let secret = |section: &mut Section<'_>| {
+        secret_file(section, "client_secret_file", "name a file with one line, the secret")
+    };
+    let proof = match method.as_deref() {
+        None | Some("client_secret_basic") => secret(&mut section).map(ClientProof::SecretBasic),
+        Some("client_secret_post") => secret(&mut section).map(ClientProof::SecretPost),
+        Some("private_key_jwt") => {
+            let remedy = "name a PEM file with an ES256 or Ed25519 key in PKCS#8";
+            let pem = section.file("client_key_file", remedy);
+            if pem.as_deref().is_some_and(|pem| SetSigner::from_pem(pem).is_none()) {
+                let wrong = "holds neither an ES256 nor an Ed25519 private key";
+                section.problem("client_key_file", wrong, remedy);
+            }
+            let key_file = section.known_path("client_key_file");
+            let key_id = section.optional_text("client_key_id", "write the key's `kid`");
+            let remedy = "write what the server wants as `aud`; `token_url` if absent";
+            let audience = section.optional_text("assertion_audience", remedy);
+            let audience = audience.or_else(|| token_url.clone());
+            key_file.zip(audience).map(|(key_file, audience)| ClientProof::PrivateKeyJwt {
+                key_file,
+                key_id,
+                audience,
+            })
+        }
+        Some(other) => {
+            let wrong = format!("`{other}` is not known");
+            section.problem("client_authentication", wrong, remedy);
+            None
+        }
+    };
+    let scope = section.optional_text("scope", "write the scopes with blanks between them");
+    section.finish();
+    Some(Client { token_url: token_url?, client_id: client_id?, proof: proof?, scope })
+}
+
+/// The name of a file with one line that may stand in a header.
+fn secret_file(section: &mut Section<'_>, key: &'static str, remedy: &str) -> Option<PathBuf> {
+    let text = section.file(key, remedy)?;
+    let secret = text.trim();
+    if secret.is_empty() || !secret.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        section.problem(key, "does not hold one line of printable ASCII", remedy);
+        return None;
+    }
+    section.known_path(key)
+}
+
+/// Certificates to trust in place of the public authorities.
+fn roots(section: &mut Section<'_>) -> Vec<Certificate<'static>> {
+    if !section.has("ca_file") {
+        let _known = section.optional_text("ca_file", "");
+        return Vec::new();
+    }
+    let remedy = "name a PEM file with the certificates to trust";
+    let pem = section.file("ca_file", remedy).unwrap_or_default();
+    let roots: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .flatten()
+        .map(|certificate| Certificate::from_der(certificate.as_ref()).to_owned())
+        .collect();
+    if roots.is_empty() {
+        section.problem("ca_file", "holds no PEM certificate", remedy);
+    }
+    roots
+}
+
+/// A URL that secrets may be sent to and keys fetched from.
+fn url(section: &mut Section<'_>, key: &'static str) -> Option<String> {
+    let remedy = "write an https URL (http only for a loopback address)";
+    let url = section.text(key, remedy)?;
+    if !is_safe_url(&url) {
+        section.problem(key, format!("`{url}` is not an https URL"), remedy);
+        return None;
+    }
+    Some(url)
+}
+
+fn key_source(section: &mut Section<'_>) -> Option<KeySource> {
+    match (section.has("jwks_file"), section.has("jwks_url")) {
+        (true, false) => {
+            let path = section.path("jwks_file", "name a file with a JWK set")?;
+            let remedy = "name a file with a JWK set: {\"keys\": […]}";
+            match crate::keys::read_file(&path) {
+                Ok(_) => Some(KeySource::File(path)),
+                Err(error) => {
+                    section.problem("jwks_file", format!("`{}`: {error}", path.display()), remedy);
+                    None
+                }
+            }
+        }
+        (false, true) => Some(KeySource::Url(url(section, "jwks_url")?)),
+        (both, _) => {
+            let wrong = if both { "stands beside `jwks_url`" } else { "is missing" };
+            section.problem("jwks_file", wrong, "give either `jwks_file` or `jwks_url`");
+            let _already_wrong = (
+                section.optional_text("jwks_file", "name a file"),
+                section.optional_text("jwks_url", "write a URL"),
+            );
+            None
+        }
+    }
+}
+
+/// Keys fetched over a readable connection could be anybody's, and so could whoever gets a token.
+pub(crate) fn is_safe_url(url: &str) -> bool {
+    let Ok(uri) = url.parse::<hyper::Uri>() else { return false };
+    let loopback = matches!(uri.host(), Some("127.0.0.1" | "[::1]" | "localhost"));
+    match uri.scheme_str() {
+        Some("https") => uri.host().is_some(),
+        Some("http") => loopback,
+        _ => false,
+    }
+}
+
+fn algorithms(section: &mut Section<'_>) -> Vec<Algorithm> {
+    let known = Algorithm::ALL.map(Algorithm::name).join(", ");
+    let remedy = format!("list what this transmitter signs with, of {known}");
+    let mut algorithms = Vec::new();
+    for name in section.texts("algorithms", &remedy) {
+        match Algorithm::from_name(&name) {
+            Some(algorithm) => algorithms.push(algorithm),
+            None => section.problem("algorithms", format!("`{name}` is not supported"), &remedy),
+        }
+    }
+    algorithms
+}
+
+fn profile(section: &mut Section<'_>) -> Profile {
+    let known = Profile::ALL.map(Profile::name).join(", ");
+    let remedy = format!("use one of {known}; `strict` if absent");
+    match section.optional_text("profile", &remedy) {
+        None => Profile::Strict,
+        Some(name) => Profile::from_name(&name).unwrap_or_else(|| {
+            section.problem("profile", format!("`{name}` is not known"), &remedy);
+            Profile::Strict
+        }),
+    }
+}
