@@ -17,7 +17,9 @@ use crate::jwk::PublicKey;
 use crate::jws::Algorithm;
 
 pub(crate) mod der;
+mod ecdsa;
 mod known_answers;
+mod modulus;
 mod rsa;
 mod software;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Own code, because a new token costs a gateway without fast cryptography of its own little else:
 //! in WebAssembly it takes a fifth of the time of the crate `rsa`, with which its tests compare it.
-//! The arithmetic is in [`modulus`].
+//! The arithmetic is in [`super::modulus`].
 //!
 //! Refuses: a signature of any other length than the modulus, or not below it (§8.1.2 step 2, §8.2.2
 //! step 2). A PKCS#1 encoding is never taken apart: the one right encoding is made and compared whole,
@@ -11,13 +11,11 @@
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
+use super::modulus::Modulus;
 use crate::jws::Algorithm;
 
-mod modulus;
 #[cfg(test)]
 mod tests;
-
-use modulus::Modulus;
 
 /// A public key, ready to check signatures.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! Powers modulo an odd number of 2048 to 8192 bits (Montgomery, *Modular Multiplication Without
+//! Powers and products modulo an odd number of up to 8192 bits (Montgomery, *Modular Multiplication Without
 //! Trial Division*, 1985), for the one place where a gateway spends its time on a new token.
 //!
 //! **Variable time.** Everything here is public: moduli, exponents and signatures. Nothing in this
@@ -91,10 +91,23 @@ impl Modulus {
         }
         self.square_in_place(&mut power, &mut columns);
         let mut power = self.multiply(&power, &base, &mut columns);
-        if !is_less(&power, &self.n) {
-            subtract(&mut power, &self.n);
-        }
+        self.subtract_if_above(&mut power);
         Some(bytes(&power, self.bytes))
+    }
+
+    /// `left`·`right` modulo `n`, in as many bytes as `n` has; `None` if one of them is no number
+    /// below 2·`n` in as many bytes.
+    pub(super) fn product(&self, left: &[u8], right: &[u8]) -> Option<Vec<u8>> {
+        let operand = |number: &[u8]| {
+            let mut number = (number.len() == self.bytes).then(|| digits(number, self.len))?;
+            self.subtract_if_above(&mut number);
+            is_less(&number, &self.n).then_some(number)
+        };
+        let mut columns = Vec::with_capacity(self.columns());
+        let in_form = self.multiply(&operand(left)?, &self.r_squared, &mut columns);
+        let mut product = self.multiply(&in_form, &operand(right)?, &mut columns);
+        self.subtract_if_above(&mut product);
+        Some(bytes(&product, self.bytes))
     }
 
     /// R² modulo `n`, for an `n` of `bits` bits.
@@ -122,14 +135,19 @@ impl Modulus {
 
     /// Twice `number`, below 2·`n` if `number` is.
     fn double(&self, number: &mut [u64]) {
-        if !is_less(number, &self.n) {
-            subtract(number, &self.n);
-        }
+        self.subtract_if_above(number);
         let mut carry = 0;
         for digit in number {
             let doubled = (*digit << 1) | carry;
             *digit = doubled & DIGIT_MASK;
             carry = doubled >> DIGIT_BITS;
+        }
+    }
+
+    /// Brings a number below 2·`n` below `n`.
+    fn subtract_if_above(&self, number: &mut [u64]) {
+        if !is_less(number, &self.n) {
+            subtract(number, &self.n);
         }
     }
 
