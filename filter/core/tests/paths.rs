@@ -9,17 +9,17 @@ use rescind_core::request::{Field, RequestView};
 use rescind_core::route::{Access, PathMatch, PathPattern, Requirements, Route, Routes};
 
 /// What paths are made of, and what attacks on them are made of.
-const PIECES: [&str; 32] = [
+const PIECES: [&str; 33] = [
     "/", "/", "/", "public", "admin", "a", ".", "..", "%2e", "%2E", "%2e%2e", "%2f", "%2F", "%5c",
     "\\", ";", ";x=1", "..;", "%3b", "%00", "%61dmin", "%70ublic", "%", "%25", "2e", "%252e",
-    "%c0%ae", "?", "#", "*", " ", "\u{e9}",
+    "%c0%ae", "%c0%af", "?", "#", "*", " ", "\u{e9}",
 ];
 
 /// A server's way to find out which resource a path names.
 type Server = fn(&str) -> String;
 
 /// In the order in which they decode, cut parameters and resolve dots; from what servers do.
-const SERVERS: [(&str, Server); 6] = [
+const SERVERS: [(&str, Server); 7] = [
     ("decodes unreserved characters only (RFC 3986 §6.2.2.2)", unreserved),
     ("resolves dots, then decodes", |path| decode(&resolve(path))),
     ("decodes, then resolves dots", |path| resolve(&decode(path))),
@@ -28,6 +28,9 @@ const SERVERS: [(&str, Server); 6] = [
         resolve(&decode(&without_parameters(path)))
     }),
     ("takes backslashes for slashes (IIS)", |path| resolve(&decode(path).replace('\\', "/"))),
+    ("takes overlong encodings (Tomcat, CVE-2008-2938)", |path| {
+        resolve(&decode(&path.replace("%c0%ae", ".").replace("%c0%af", "/")))
+    }),
 ];
 
 /// Enough of it: the pieces escape no other unreserved characters than these.

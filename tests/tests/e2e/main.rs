@@ -4,6 +4,7 @@ mod configuration;
 mod discovery;
 mod harness;
 mod hostile_feed;
+mod hostile_headers;
 mod hostile_requests;
 mod key_sets;
 mod load;

@@ -49,6 +49,10 @@ pub enum PathProblem {
     /// `%25` followed by two hexadecimal digits: an escape once more escaped.
     #[error("it has an escape within an escape")]
     DoubleEscape,
+    /// `%c0%ae` and the like: an ASCII character in more bytes than one, which UTF-8 forbids (RFC
+    /// 3629 §3) and some decoders take for the character.
+    #[error("it has an overlong encoding")]
+    OverlongEncoding,
 }
 
 /// A path in the ways that servers read it. Equal for nearly all paths, and then nothing is copied.
@@ -74,6 +78,9 @@ pub fn readings(path: &[u8]) -> Result<Readings<'_>, PathProblem> {
     }
     let normal = normalized(path)?;
     let decoded = decoded(path);
+    if decoded.windows(2).any(is_overlong) {
+        return Err(PathProblem::OverlongEncoding);
+    }
     let bare = without_parameters(&decoded);
     for reading in [&normal, &decoded, &bare] {
         refuse_segments(reading)?;
@@ -181,6 +188,11 @@ fn escape_digits(after: &[u8]) -> Option<u8> {
     u8::try_from(digit(0)?.checked_mul(16)?.checked_add(digit(1)?)?).ok()
 }
 
+/// Whether these two bytes begin an encoding that has a shorter one (RFC 3629 §3).
+const fn is_overlong(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xc0 | 0xc1, 0x80..=0xbf] | [0xe0, 0x80..=0x9f] | [0xf0, 0x80..=0x8f])
+}
+
 fn push_escape(text: &mut Vec<u8>, byte: u8) {
     text.extend_from_slice(format!("%{byte:02X}").as_bytes());
 }
@@ -239,6 +251,11 @@ mod tests {
             ("/a%u0061", MalformedEscape),
             ("/a%2561", DoubleEscape),
             ("/a%252f", DoubleEscape),
+            ("/%c0%ae%c0%ae/b", OverlongEncoding),
+            ("/a%c0%afb", OverlongEncoding),
+            ("/%c1%a1dmin", OverlongEncoding),
+            ("/a%e0%80%afb", OverlongEncoding),
+            ("/a%f0%80%80%afb", OverlongEncoding),
             ("/a b", ForbiddenByte { byte: b' ' }),
             ("/a#b", ForbiddenByte { byte: b'#' }),
             ("/a\tb", ForbiddenByte { byte: b'\t' }),
@@ -255,6 +272,13 @@ mod tests {
         assert_eq!(given.normal, b"/admin;v=1/b%3Ac/%C3%A9".as_slice());
         assert_eq!(given.decoded.unwrap(), "/admin;v=1/b:c/é".as_bytes());
         assert_eq!(given.bare.unwrap(), "/admin/b:c/é".as_bytes());
+    }
+
+    #[test]
+    fn escapes_in_another_charset_are_no_overlong_encoding() {
+        for path in ["/zo%eb", "/%c0", "/%c0x", "/%e0%a0%80", "/%f0%90%80%80"] {
+            assert!(readings(path.as_bytes()).is_ok(), "{path}");
+        }
     }
 
     #[test]
