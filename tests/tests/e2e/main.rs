@@ -6,6 +6,7 @@ mod harness;
 mod hostile_feed;
 mod hostile_headers;
 mod hostile_requests;
+mod independent;
 mod key_sets;
 mod load;
 mod module;
