@@ -97,7 +97,7 @@ wasm: targets ## the filter: target/wasm32-wasip1/release/rescind.wasm
 
 trap-wasm: targets
 	CARGO_TARGET_DIR=$(TRAP_DIR) CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-		cargo build --quiet --release -p rescind-filter --target wasm32-wasip1 --features trap
+		cargo build --quiet --release -p rescind-filter --target wasm32-wasip1 --features trap,vectors
 
 companion:
 	cargo build --quiet -p rescind-companion

@@ -20,6 +20,8 @@ mod request;
 mod shared;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "vectors")]
+mod vectors;
 mod verifier;
 mod vm;
 mod worker;

@@ -38,6 +38,10 @@ pub(crate) fn handle(worker: Option<&mut Worker>) -> Action {
             return refuse(worker, &denial, false);
         }
     };
+    #[cfg(feature = "vectors")]
+    if let Some(action) = crate::vectors::answer(&headers) {
+        return action;
+    }
     let Some(worker) = worker else {
         let grpc = Headers::read(&headers, |_| false).is_some_and(|headers| headers.view.grpc);
         return refuse(None, &Denial::NotConfigured, grpc);

@@ -27,7 +27,7 @@ pub fn wasm() -> PathBuf {
     existing("RESCIND_WASM", target().join("wasm32-wasip1/release/rescind.wasm"))
 }
 
-/// The filter with the test-only feature `trap`.
+/// The filter with the test-only features `trap` and `vectors`.
 #[must_use]
 pub fn trapping_wasm() -> PathBuf {
     existing("RESCIND_TRAP_WASM", target().join("trap/wasm32-wasip1/release/rescind.wasm"))

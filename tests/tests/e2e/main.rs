@@ -14,4 +14,5 @@ mod promises;
 mod recovery;
 mod restarts;
 mod session_state;
+mod vectors;
 mod workloads;
