@@ -24,7 +24,7 @@ use siphasher::sip::SipHasher13;
 const HASHED_BYTES: usize = 48;
 
 /// What one entry costs beside its token and value: the slot in the table, at its worst load, and
-/// two allocations.
+/// the allocations of both.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 
 /// Tokens and what is known about them.
@@ -39,7 +39,8 @@ pub struct TokenCache<T> {
 
 #[derive(Debug)]
 struct Generation<T> {
-    entries: HashMap<u64, Entry<T>, BuildHasherDefault<AlreadyHashed>>,
+    /// Boxed: half of the slots are free at worst, and each is as large as what it may hold.
+    entries: HashMap<u64, Box<Entry<T>>, BuildHasherDefault<AlreadyHashed>>,
     bytes: usize,
 }
 
@@ -83,7 +84,7 @@ impl<T> TokenCache<T> {
         if bytes <= self.generation_bytes && self.generation_entries > 0 {
             let hash = self.hash(token);
             self.old.remove(hash);
-            self.put(hash, Entry { token: token.into(), value, bytes });
+            self.put(hash, Box::new(Entry { token: token.into(), value, bytes }));
         }
     }
 
@@ -115,7 +116,7 @@ impl<T> TokenCache<T> {
         self.young.bytes.saturating_add(self.old.bytes)
     }
 
-    fn put(&mut self, hash: u64, entry: Entry<T>) {
+    fn put(&mut self, hash: u64, entry: Box<Entry<T>>) {
         self.young.remove(hash);
         let full = self.young.entries.len() >= self.generation_entries
             || self.young.bytes.saturating_add(entry.bytes) > self.generation_bytes;
@@ -141,7 +142,7 @@ impl<T> Generation<T> {
         self.entries.get(&hash).is_some_and(|entry| equal(&entry.token, token))
     }
 
-    fn remove(&mut self, hash: u64) -> Option<Entry<T>> {
+    fn remove(&mut self, hash: u64) -> Option<Box<Entry<T>>> {
         let entry = self.entries.remove(&hash)?;
         self.bytes = self.bytes.saturating_sub(entry.bytes);
         Some(entry)

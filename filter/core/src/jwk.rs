@@ -9,6 +9,7 @@
 //! one issuer means nothing to another.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::json::{self, JsonError, Limits, excerpt};
 use crate::jws::Algorithm;
@@ -33,9 +34,11 @@ pub const MAX_KEYS: usize = 64;
 pub const MAX_CANDIDATES: usize = 8;
 
 /// The keys of one issuer. At least one, unless it is part of a [`crate::bundle::Bundle`].
+///
+/// A clone shares the keys: the configuration and whoever uses its keys hold them once.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KeySet {
-    keys: Vec<PublicKey>,
+    keys: Arc<[PublicKey]>,
     skipped: Vec<SkippedKey>,
 }
 
@@ -110,7 +113,7 @@ impl KeySet {
         if keys.is_empty() {
             return Err(KeySetError::NoUsableKey { skipped });
         }
-        Ok(Self { keys, skipped })
+        Ok(Self { keys: keys.into(), skipped })
     }
 
     /// A set of these keys, each once.
@@ -121,7 +124,7 @@ impl KeySet {
                 distinct.push(key);
             }
         }
-        Self { keys: distinct, skipped: Vec::new() }
+        Self { keys: distinct.into(), skipped: Vec::new() }
     }
 
     /// The keys that may check a signature by `algorithm`: with `kid` those of that name, else

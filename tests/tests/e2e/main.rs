@@ -9,6 +9,7 @@ mod hostile_requests;
 mod independent;
 mod key_sets;
 mod load;
+mod memory;
 mod module;
 mod promises;
 mod recovery;

@@ -51,6 +51,29 @@ impl Modulus {
     /// Prepares `n`, big-endian and without leading zeros; `None` if it is even, or so long that
     /// columns could overflow.
     pub(super) fn new(n: &[u8]) -> Option<Self> {
+        let (mut modulus, bits) = Self::unprepared(n)?;
+        modulus.r_squared = modulus.square_of_r(bits)?;
+        Some(modulus)
+    }
+
+    /// What is costly about preparing: R² modulo `n`, in as many bytes as `n` has. A number in bytes
+    /// takes less than half of the memory of one in digits, and [`Modulus::prepared`] makes digits of
+    /// it in a hundredth of the time of a power.
+    pub(super) fn preparation(&self) -> Box<[u8]> {
+        let mut r_squared = self.r_squared.clone();
+        self.subtract_if_above(&mut r_squared);
+        bytes(&r_squared, self.bytes).into()
+    }
+
+    /// As [`Modulus::new`], with what [`Modulus::preparation`] said about the same `n`.
+    pub(super) fn prepared(n: &[u8], preparation: &[u8]) -> Option<Self> {
+        let (mut modulus, _) = Self::unprepared(n)?;
+        modulus.r_squared = digits(preparation, modulus.len);
+        Some(modulus)
+    }
+
+    /// Without R², and the bits of `n`.
+    fn unprepared(n: &[u8]) -> Option<(Self, usize)> {
         let first = n.first().filter(|first| **first != 0)?;
         let bits =
             n.len().checked_mul(8)?.checked_sub(usize::try_from(first.leading_zeros()).ok()?)?;
@@ -61,10 +84,9 @@ impl Modulus {
         }
         let digits = digits(n, len);
         let negative_inverse = negative_inverse(*digits.first()?);
-        let mut modulus =
+        let modulus =
             Self { n: digits, negative_inverse, r_squared: Vec::new(), len, bytes: n.len() };
-        modulus.r_squared = modulus.square_of_r(bits)?;
-        Some(modulus)
+        Some((modulus, bits))
     }
 
     /// `base`^`exponent` modulo `n`, in as many bytes as `n` has; `None` if `base` is no number

@@ -17,10 +17,11 @@ use crate::jws::Algorithm;
 #[cfg(test)]
 mod tests;
 
-/// A public key, ready to check signatures.
+/// What to keep of a public key, beside its modulus, to be ready to check signatures. A gateway with
+/// many issuers holds thousands of keys and uses few of them: see [`Modulus::preparation`].
 #[derive(Clone)]
 pub(crate) struct RsaKey {
-    modulus: Modulus,
+    preparation: Box<[u8]>,
     exponent: u64,
     /// Bits of the modulus.
     bits: usize,
@@ -36,12 +37,21 @@ impl RsaKey {
             number.checked_mul(256).map(|number| number | u64::from(*byte))
         })?;
         let odd = exponent >= 3 && exponent & 1 == 1;
-        odd.then_some(Self { modulus: Modulus::new(modulus)?, exponent, bits })
+        odd.then_some(Self { preparation: Modulus::new(modulus)?.preparation(), exponent, bits })
     }
 
     /// Whether `signature` is this key's over `message`; `false` for algorithms that are not RSA's.
-    pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        let Some(encoded) = self.modulus.power(signature, self.exponent) else { return false };
+    /// `modulus` is the one that it was made from.
+    pub(crate) fn verify(
+        &self,
+        modulus: &[u8],
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        let modulus = Modulus::prepared(modulus, &self.preparation);
+        let encoded = modulus.and_then(|modulus| modulus.power(signature, self.exponent));
+        let Some(encoded) = encoded else { return false };
         match algorithm {
             Algorithm::Rs256 => is_pkcs1(&encoded, &SHA256_INFO, &Sha256::digest(message)),
             Algorithm::Rs384 => is_pkcs1(&encoded, &SHA384_INFO, &Sha384::digest(message)),

@@ -28,7 +28,7 @@ impl SignatureVerifier for SoftwareVerifier {
         signature: &[u8],
     ) -> bool {
         signature_fits(algorithm, key, signature)
-            && key.software().verify(algorithm, message, signature)
+            && key.software().verify(key.material(), algorithm, message, signature)
     }
 }
 
@@ -58,10 +58,21 @@ impl SoftwareKey {
         }
     }
 
-    /// The signature has the right length already.
-    fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+    /// The signature has the right length already; `material` is what the key was made from.
+    fn verify(
+        &self,
+        material: &KeyMaterial,
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool {
         match (algorithm, self) {
-            (_, Self::Rsa(key)) => key.verify(algorithm, message, signature),
+            (_, Self::Rsa(key)) => match material {
+                KeyMaterial::Rsa { modulus, .. } => {
+                    key.verify(modulus, algorithm, message, signature)
+                }
+                KeyMaterial::P256(_) | KeyMaterial::P384(_) | KeyMaterial::Ed25519(_) => false,
+            },
             (Algorithm::Es256, Self::P256(key)) => key.verify(&Sha256::digest(message), signature),
             (Algorithm::Es384, Self::P384(key)) => key.verify(&Sha384::digest(message), signature),
             (Algorithm::EdDsa, Self::Ed25519(key)) => Signature::from_slice(signature)

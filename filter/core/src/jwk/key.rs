@@ -90,7 +90,6 @@ pub struct PublicKey {
     kid: Option<Box<str>>,
     algorithm: Option<Algorithm>,
     material: KeyMaterial,
-    spki_der: Vec<u8>,
     software: SoftwareKey,
 }
 
@@ -121,8 +120,7 @@ impl PublicKey {
         let material = material(key)?;
         let algorithm = declared_algorithm(key, &material)?;
         let software = SoftwareKey::new(&material).ok_or(KeyError::Invalid)?;
-        let spki_der = material.to_spki_der();
-        Ok(Self { kid: kid.map(Box::from), algorithm, material, spki_der, software })
+        Ok(Self { kid: kid.map(Box::from), algorithm, material, software })
     }
 
     /// Its name within its set.
@@ -137,10 +135,11 @@ impl PublicKey {
         &self.material
     }
 
-    /// The key as a DER-encoded SubjectPublicKeyInfo.
+    /// The key as a DER-encoded SubjectPublicKeyInfo. Made when asked for: whoever asks is about to
+    /// check a signature, which takes much longer, and of thousands of keys few are ever used.
     #[must_use]
-    pub fn spki_der(&self) -> &[u8] {
-        &self.spki_der
+    pub fn spki_der(&self) -> Vec<u8> {
+        self.material.to_spki_der()
     }
 
     /// Whether this key may check a signature by `algorithm`: the one it declares, else any of its

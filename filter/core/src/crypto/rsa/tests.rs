@@ -47,6 +47,16 @@ fn zero_one_and_minus_one_are_their_own_powers() {
 }
 
 #[test]
+fn a_modulus_that_was_prepared_before_is_the_same() {
+    for (n, modulus) in moduli() {
+        let prepared = Modulus::prepared(&n, &modulus.preparation()).unwrap();
+        let mut base = number(n.len() * 8 - 8, 0x77);
+        base.insert(0, 0);
+        assert_eq!(prepared.power(&base, 65_537), modulus.power(&base, 65_537));
+    }
+}
+
+#[test]
 fn a_small_power_is_the_plain_power() {
     for (n, modulus) in moduli() {
         assert_eq!(modulus.power(&padded(5, n.len()), 3), Some(padded(125, n.len())));
@@ -281,7 +291,7 @@ mod properties {
 
     fn ours_accepts(algorithm: Algorithm, case: &Case, signature: &[u8]) -> bool {
         let (_, n, e, message, _) = case;
-        RsaKey::new(n, e).unwrap().verify(algorithm, message, signature)
+        RsaKey::new(n, e).unwrap().verify(n, algorithm, message, signature)
     }
 
     #[test]
