@@ -131,8 +131,8 @@ fn every_wycheproof_vector_of_rsa_is_judged_rightly_by_the_gateway_and_the_modul
 
 #[test]
 fn the_shipped_module_does_not_answer_questions_about_signatures() {
-    let header = b"x-rescind-vector";
-    let knows =
-        |module| std::fs::read(module).unwrap().windows(header.len()).any(|at| at == header);
+    // A part of the answer.
+    let text = b", together ";
+    let knows = |module| std::fs::read(module).unwrap().windows(text.len()).any(|at| at == text);
     assert!(knows(tools::trapping_wasm()) && !knows(tools::wasm()));
 }
