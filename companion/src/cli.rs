@@ -66,6 +66,22 @@ enum Command {
         #[command(flatten)]
         access: Access,
     },
+    /// Show the SETs that were refused last, by whom they were sent, and why.
+    Refused {
+        #[command(flatten)]
+        access: Access,
+        /// Print JSON, with the SETs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the accepted SETs of which no token can know.
+    Unmatched {
+        #[command(flatten)]
+        access: Access,
+        /// Print JSON, with the SETs.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the log, the gateways that follow it and how far behind they are.
     Status {
         #[command(flatten)]
@@ -157,6 +173,12 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             })
         }
         Command::Show { signal, access } => with_client(&access, |client| client.show(&signal)),
+        Command::Refused { access, json } => {
+            with_client(&access, |client| client.notes("refused", json))
+        }
+        Command::Unmatched { access, json } => {
+            with_client(&access, |client| client.notes("unmatched", json))
+        }
         Command::Status { access, json } => with_client(&access, |client| client.status(json)),
     }
 }

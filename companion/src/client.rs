@@ -220,6 +220,12 @@ impl Client {
         serde_json::to_string_pretty(&value).map_err(|error| error.to_string())
     }
 
+    /// The last notes of the audit trail about `kind`.
+    pub(crate) fn notes(&self, kind: &str, json: bool) -> Result<String, String> {
+        let notes = self.get(&format!("/v1/notes/{kind}"))?;
+        if json { Ok(notes.to_string()) } else { Ok(crate::notes::table(&notes)) }
+    }
+
     /// The state of the log and of the gateways.
     pub(crate) fn status(&self, json: bool) -> Result<String, String> {
         let status = self.get("/v1/status")?;

@@ -1,20 +1,23 @@
 //! The journal: every accepted SET, in the order of acceptance, durable before it is acknowledged.
 //!
-//! One redb file with four tables, written in one transaction per group of SETs:
+//! One redb file with five tables, written in one transaction per group of SETs:
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | name | format, log id, fingerprint of the subject key |
+//! | `meta` | name | format, log id, fingerprint of the subject key, the tally of all entries |
 //! | `sets` | sequence | who sent it and when, `iss`, `jti`, the signed SET as received |
 //! | `signals` | the SET's [`SignalId`] | sequence: makes (`iss`, `jti`) unique |
-//! | `actions` | sequence | the records that the SET stands for, in normal form |
+//! | `actions` | sequence | two tags, and the records that the SET stands for, in normal form |
+//! | `notes` | number | what was refused or reaches nobody, and why ([`Note`]) |
 //!
 //! Sequences count from 1 without holes; one that was ever visible is never given to another SET,
 //! because nothing is visible before it is durable. At start, and after an I/O error, the actions
 //! are applied again from here: applying is idempotent.
 //!
 //! It refuses to guess: a file that is locked, damaged, of another format or made with another
-//! subject key is an error that says so, never a reason to start empty.
+//! subject key is an error that says so, never a reason to start empty. At start every page of the
+//! file is read and checked, and every entry must be what was written ([`integrity`]); later, each
+//! entry that is read.
 
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
@@ -22,16 +25,28 @@ use std::sync::{PoisonError, RwLock};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use rescind_core::feed::LogId;
 use rescind_core::record::{Record, SignalId};
+use rescind_core::set::signal_id;
 use rescind_core::time::UnixTime;
 
 mod actions;
+mod error;
+mod integrity;
+mod notes;
 mod pruning;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
+use error::Fault;
+pub(crate) use error::JournalError;
+use integrity::{Origin, Seal, TAG_BYTES, Tag, Tally};
+pub(crate) use notes::{Note, NoteKind};
 pub(crate) use writer::{Accepted, Submit, WriteError, start};
 
-/// The format of the file. A file of another format is refused.
-const FORMAT: u64 = 1;
+/// The format of the file. A file of another format is refused: 1 had no tags, and no version that
+/// wrote it was released.
+const FORMAT: u64 = 2;
 
 /// redb's cache: the upper levels of the trees of some million SETs, and the pages in flight.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
@@ -40,62 +55,9 @@ const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const SETS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("sets");
 const SIGNALS: TableDefinition<'_, &[u8; 16], u64> = TableDefinition::new("signals");
 const ACTIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("actions");
-
-/// Why the journal cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum JournalError {
-    /// Another process has it.
-    #[error("journal `{}` is in use by another process; stop that one first", path.display())]
-    Locked {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Not a redb file, or a damaged one.
-    #[error(
-        "journal `{}` is damaged or no journal: {reason}; restore it from a backup, or move it \
-         away to start a new log", path.display()
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What redb says.
-        reason: String,
-    },
-    /// A journal, but of another version.
-    #[error(
-        "journal `{}` has format {found}, this version reads format {FORMAT}; use the version \
-         that wrote it", path.display()
-    )]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        found: u64,
-    },
-    /// Made with another subject key: its records name nobody any more.
-    #[error(
-        "journal `{}` was made with another subject key; put the old `feed.subject_key_file` back, \
-         or move the journal away to start a new log", path.display()
-    )]
-    SubjectKey {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file system refuses.
-    #[error("journal `{}`: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What it says.
-        source: std::io::Error,
-    },
-    /// An earlier I/O error has closed the file, and it could not be opened again yet.
-    #[error("the journal is closed after an I/O error")]
-    Closed,
-    /// The operating system gives no random bytes.
-    #[error("no random bytes for a log id: {0}")]
-    Random(getrandom::Error),
-}
+const NOTES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("notes");
+/// Where `meta` has the [`Tally`].
+const TALLY: &str = "tally";
 
 /// A SET to be kept.
 #[derive(Clone, Debug)]
@@ -140,7 +102,8 @@ pub(crate) struct KeptSet {
 pub(crate) struct Journal {
     path: PathBuf,
     log: LogId,
-    fingerprint: [u8; 32],
+    origin: Origin,
+    seal: Seal,
     /// `None` after an I/O error, until the file could be opened again.
     database: RwLock<Option<Database>>,
 }
@@ -148,11 +111,10 @@ pub(crate) struct Journal {
 impl Journal {
     /// Opens or creates the journal at `path` for records made with `subject_key`.
     pub(crate) fn open(path: &Path, subject_key: &[u8; 16]) -> Result<Self, JournalError> {
-        let fingerprint =
-            rescind_core::crypto::sha256(&[b"rescind-subject-key\0", &subject_key[..]].concat());
-        let (database, log) = open_database(path, &fingerprint)?;
-        let database = RwLock::new(Some(database));
-        Ok(Self { path: path.to_owned(), log, fingerprint, database })
+        let origin = Origin::new(*subject_key);
+        let (database, log) = open_database(path, &origin, Check::EveryPage)?;
+        let (seal, database) = (origin.seal(log), RwLock::new(Some(database)));
+        Ok(Self { path: path.to_owned(), log, origin, seal, database })
     }
 
     /// The log's name.
@@ -160,22 +122,42 @@ impl Journal {
         self.log
     }
 
-    /// Gives every entry after sequence `after` to `apply`, in order.
+    /// Gives every entry after sequence `after` to `apply`, in order. From 0 on it also finds out
+    /// whether any is missing; what was applied until then must not be served.
     pub(crate) fn replay(
         &self,
         after: u64,
         mut apply: impl FnMut(u64, Vec<Record>),
     ) -> Result<(), JournalError> {
         self.with(|database| {
-            let table = database.begin_read()?.open_table(ACTIONS)?;
-            for entry in table.range(after.saturating_add(1)..)? {
+            let transaction = database.begin_read()?;
+            let kept = self.tally(&transaction.open_table(META)?)?;
+            let (mut found, mut last) = (Tally::default(), after);
+            for entry in transaction.open_table(ACTIONS)?.range(after.saturating_add(1)..)? {
                 let (sequence, bytes) = entry?;
-                let records = actions::decode(bytes.value())
-                    .ok_or_else(|| redb::Error::Corrupted("an entry of `actions`".to_owned()))?;
-                apply(sequence.value(), records);
+                let sequence = sequence.value();
+                let entry = Entry::open(sequence, bytes.value(), &self.seal)?;
+                if sequence <= last {
+                    return Err(Fault::Entry(sequence, "it stands out of order"));
+                }
+                last = sequence;
+                found.add(&entry.tag);
+                apply(sequence, entry.records);
+            }
+            if after == 0 && found != kept {
+                return Err(Fault::file("entries are missing, or are there that were not written"));
             }
             Ok(())
         })
+    }
+
+    fn tally(
+        &self,
+        meta: &impl redb::ReadableTable<&'static str, &'static [u8]>,
+    ) -> Result<Tally, Fault> {
+        let bytes = meta.get(TALLY)?.ok_or_else(|| Fault::file("`meta` without `tally`"))?;
+        Tally::open(bytes.value(), &self.seal)
+            .ok_or_else(|| Fault::file("the checksum of `tally` does not match"))
     }
 
     /// The SET that `signal` names.
@@ -186,21 +168,15 @@ impl Journal {
                 return Ok(None);
             };
             let sequence = sequence.value();
-            let corrupted = || redb::Error::Corrupted(format!("entry {sequence}"));
-            let set = transaction.open_table(SETS)?.get(sequence)?.ok_or_else(corrupted)?;
-            let records = transaction.open_table(ACTIONS)?.get(sequence)?.ok_or_else(corrupted)?;
-            let records = actions::decode(records.value()).ok_or_else(corrupted)?;
-            let (received_at, source, issuer, jti, raw) =
-                decode(set.value()).ok_or_else(corrupted)?;
-            Ok(Some(KeptSet {
-                sequence,
-                received_at: UnixTime::from_millis(received_at),
-                source: source.to_owned(),
-                issuer: issuer.to_owned(),
-                jti: jti.to_owned(),
-                raw: raw.to_vec(),
-                records,
-            }))
+            let (sets, actions) = (transaction.open_table(SETS)?, transaction.open_table(ACTIONS)?);
+            let missing = || Fault::Entry(sequence, "a part of it is missing");
+            let set = sets.get(sequence)?.ok_or_else(missing)?;
+            let records = actions.get(sequence)?.ok_or_else(missing)?;
+            let found = KeptSet::open(sequence, set.value(), records.value(), &self.seal)?;
+            if signal_id(&found.issuer, &found.jti) != *signal {
+                return Err(Fault::Entry(sequence, "it is filed under another signal"));
+            }
+            Ok(Some(found))
         })
     }
 
@@ -226,13 +202,10 @@ impl Journal {
         })
     }
 
-    fn with<T>(
-        &self,
-        read: impl FnOnce(&Database) -> Result<T, redb::Error>,
-    ) -> Result<T, JournalError> {
+    fn with<T>(&self, read: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, JournalError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().ok_or(JournalError::Closed)?;
-        read(database).map_err(|error| explain(&self.path, error))
+        read(database).map_err(|fault| fault.explain(&self.path))
     }
 
     /// Writes `sets` in one durable transaction. The answer says for each its sequence, and whether
@@ -246,9 +219,11 @@ impl Journal {
             let transaction = database.begin_write()?;
             let mut accepted = Vec::new();
             {
+                let mut meta = transaction.open_table(META)?;
                 let mut signals = transaction.open_table(SIGNALS)?;
                 let mut table = transaction.open_table(SETS)?;
                 let mut actions = transaction.open_table(ACTIONS)?;
+                let mut tally = self.tally(&meta)?;
                 let mut sequence = last;
                 for set in sets {
                     let known = signals.get(&set.signal.0)?.map(|known| known.value());
@@ -258,10 +233,14 @@ impl Journal {
                     }
                     sequence = sequence.saturating_add(1);
                     signals.insert(&set.signal.0, sequence)?;
-                    table.insert(sequence, encode(set).as_slice())?;
-                    actions.insert(sequence, actions::encode(&set.records).as_slice())?;
+                    let bytes = encode(set);
+                    let entry = Entry::seal(sequence, &bytes, &set.records, &self.seal);
+                    table.insert(sequence, bytes.as_slice())?;
+                    actions.insert(sequence, entry.bytes.as_slice())?;
+                    tally.add(&entry.tag);
                     accepted.push(Accepted { sequence, new: true });
                 }
+                meta.insert(TALLY, tally.seal(&self.seal).as_slice())?;
             }
             if accepted.iter().any(|accepted| accepted.new) {
                 transaction.commit()?;
@@ -276,7 +255,9 @@ impl Journal {
     pub(crate) fn reopen(&self) -> Result<(), JournalError> {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         *database = None;
-        let (opened, log) = open_database(&self.path, &self.fingerprint)?;
+        // Its pages were checked at start: to do it again would make every attempt on a full disk
+        // last for seconds.
+        let (opened, log) = open_database(&self.path, &self.origin, Check::Recovery)?;
         if log != self.log {
             let reason = "it was replaced by another log while open".to_owned();
             return Err(JournalError::Damaged { path: self.path.clone(), reason });
@@ -296,30 +277,102 @@ fn encode(set: &NewSet) -> Vec<u8> {
 }
 
 /// When it was received (milliseconds), source, `iss`, `jti`, the SET.
-type Entry<'b> = (u64, &'b str, &'b str, &'b str, &'b [u8]);
+type Fields<'b> = (u64, &'b str, &'b str, &'b str, &'b [u8]);
 
-fn decode(bytes: &[u8]) -> Option<Entry<'_>> {
+fn decode(bytes: &[u8]) -> Option<Fields<'_>> {
     let (received_at, source, issuer, jti, raw): (_, _, _, _, &minicbor::bytes::ByteSlice) =
         minicbor::decode(bytes).ok()?;
     Some((received_at, source, issuer, jti, raw))
 }
 
-fn open_database(path: &Path, fingerprint: &[u8; 32]) -> Result<(Database, LogId), JournalError> {
+/// What the file says of one SET's records, sealed.
+struct SealedEntry {
+    bytes: Vec<u8>,
+    tag: Tag,
+}
+
+/// The same, opened.
+struct Entry {
+    /// Its own tag.
+    tag: Tag,
+    /// The tag of the SET.
+    set: Tag,
+    records: Vec<Record>,
+}
+
+impl Entry {
+    /// Two tags, then the records.
+    fn seal(sequence: u64, set: &[u8], records: &[Record], seal: &Seal) -> SealedEntry {
+        let records = actions::encode(records);
+        let set = seal.set(sequence, set);
+        let tag = seal.entry(sequence, &set, &records);
+        SealedEntry { bytes: [&tag[..], &set[..], &records].concat(), tag }
+    }
+
+    fn open(sequence: u64, bytes: &[u8], seal: &Seal) -> Result<Self, Fault> {
+        let damaged = || Fault::Entry(sequence, "its checksum does not match");
+        let (tag, rest) = bytes.split_first_chunk::<TAG_BYTES>().ok_or_else(damaged)?;
+        let (set, records) = rest.split_first_chunk::<TAG_BYTES>().ok_or_else(damaged)?;
+        if seal.entry(sequence, set, records) != *tag {
+            return Err(damaged());
+        }
+        let records = actions::decode(records).ok_or_else(damaged)?;
+        Ok(Self { tag: *tag, set: *set, records })
+    }
+}
+
+impl KeptSet {
+    /// Reads both parts of an entry and checks that they are what was written.
+    fn open(sequence: u64, set: &[u8], records: &[u8], seal: &Seal) -> Result<Self, Fault> {
+        let entry = Entry::open(sequence, records, seal)?;
+        if seal.set(sequence, set) != entry.set {
+            return Err(Fault::Entry(sequence, "the checksum of its SET does not match"));
+        }
+        let (received_at, source, issuer, jti, raw) =
+            decode(set).ok_or(Fault::Entry(sequence, "its SET cannot be read"))?;
+        Ok(Self {
+            sequence,
+            received_at: UnixTime::from_millis(received_at),
+            source: source.to_owned(),
+            issuer: issuer.to_owned(),
+            jti: jti.to_owned(),
+            raw: raw.to_vec(),
+            records: entry.records,
+        })
+    }
+}
+
+/// How much of the file is checked when it is opened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Check {
+    /// All of it.
+    EveryPage,
+    /// Only what redb needs after an unclean end.
+    Recovery,
+}
+
+fn open_database(
+    path: &Path,
+    origin: &Origin,
+    check: Check,
+) -> Result<(Database, LogId), JournalError> {
     let database = Database::builder()
         .set_cache_size(CACHE_BYTES)
+        .set_check_integrity_on_open(check == Check::EveryPage)
         .create(path)
-        .map_err(|error| explain(path, error.into()))?;
-    let known = read_meta(&database).map_err(|error| explain(path, error))?;
+        .map_err(|error| Fault::from(error).explain(path))?;
+    let known = read_meta(&database).map_err(|fault| fault.explain(path))?;
     let Some((format, log, made_with)) = known else {
         let mut log = [0; 16];
         getrandom::fill(&mut log).map_err(JournalError::Random)?;
-        create(&database, &log, fingerprint).map_err(|error| explain(path, error))?;
-        return Ok((database, LogId(log)));
+        let log = LogId(log);
+        create(&database, log, origin).map_err(|fault| fault.explain(path))?;
+        return Ok((database, log));
     };
     if format != FORMAT {
         return Err(JournalError::Format { path: path.to_owned(), found: format });
     }
-    if made_with != fingerprint {
+    if made_with != origin.fingerprint() {
         return Err(JournalError::SubjectKey { path: path.to_owned() });
     }
     Ok((database, log))
@@ -327,7 +380,7 @@ fn open_database(path: &Path, fingerprint: &[u8; 32]) -> Result<(Database, LogId
 
 type Meta = (u64, LogId, Vec<u8>);
 
-fn read_meta(database: &Database) -> Result<Option<Meta>, redb::Error> {
+fn read_meta(database: &Database) -> Result<Option<Meta>, Fault> {
     let transaction = database.begin_read()?;
     let meta = match transaction.open_table(META) {
         Ok(meta) => meta,
@@ -335,8 +388,8 @@ fn read_meta(database: &Database) -> Result<Option<Meta>, redb::Error> {
         Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let incomplete = |name: &str| redb::Error::Corrupted(format!("`meta` without `{name}`"));
-    let fixed = |name: &'static str| -> Result<Vec<u8>, redb::Error> {
+    let incomplete = |name: &str| Fault::file(&format!("`meta` without `{name}`"));
+    let fixed = |name: &'static str| -> Result<Vec<u8>, Fault> {
         Ok(meta.get(name)?.ok_or_else(|| incomplete(name))?.value().to_vec())
     };
     let format = fixed("format")?.try_into().map_err(|_| incomplete("format"))?;
@@ -348,31 +401,20 @@ fn read_meta(database: &Database) -> Result<Option<Meta>, redb::Error> {
     Ok(Some((format, LogId(log), fixed("subject_key")?)))
 }
 
-fn create(database: &Database, log: &[u8; 16], fingerprint: &[u8; 32]) -> Result<(), redb::Error> {
+fn create(database: &Database, log: LogId, origin: &Origin) -> Result<(), Fault> {
     let transaction = database.begin_write()?;
     {
         let mut meta = transaction.open_table(META)?;
         meta.insert("format", &FORMAT.to_be_bytes()[..])?;
-        meta.insert("log", &log[..])?;
-        meta.insert("subject_key", &fingerprint[..])?;
+        meta.insert("log", &log.0[..])?;
+        meta.insert("subject_key", &origin.fingerprint()[..])?;
+        let tally = Tally::default().seal(&origin.seal(log));
+        meta.insert(TALLY, tally.as_slice())?;
         transaction.open_table(SETS)?;
         transaction.open_table(SIGNALS)?;
         transaction.open_table(ACTIONS)?;
+        transaction.open_table(NOTES)?;
     }
     transaction.commit()?;
     Ok(())
-}
-
-fn explain(path: &Path, error: redb::Error) -> JournalError {
-    let path = path.to_owned();
-    match error {
-        redb::Error::DatabaseAlreadyOpen => JournalError::Locked { path },
-        // A file that starts with something else than redb's magic number.
-        redb::Error::Io(source) if source.kind() == std::io::ErrorKind::InvalidData => {
-            JournalError::Damaged { path, reason: "it does not start as a journal does".to_owned() }
-        }
-        redb::Error::Io(source) => JournalError::Io { path, source },
-        redb::Error::PreviousIo | redb::Error::DatabaseClosed => JournalError::Closed,
-        other => JournalError::Damaged { path, reason: other.to_string() },
-    }
 }

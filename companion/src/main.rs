@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+mod audit;
 mod authorization;
 mod cli;
 mod client;
@@ -23,6 +24,7 @@ mod keygen;
 mod keys;
 mod live;
 mod metrics;
+mod notes;
 mod outbound;
 mod patient;
 mod poll;

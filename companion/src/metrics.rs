@@ -28,7 +28,7 @@ pub(crate) struct Metric {
 }
 
 /// All of them.
-pub(crate) const TABLE: [Metric; 18] = [
+pub(crate) const TABLE: [Metric; 19] = [
     counter("rescind_sets_total", "SETs by outcome: accepted, duplicate, refused or unavailable"),
     counter("rescind_sets_refused_total", "refused SETs by error code (RFC 8935)"),
     counter("rescind_sets_recorded_total", "accepted SETs without effect on any token"),
@@ -40,6 +40,10 @@ pub(crate) const TABLE: [Metric; 18] = [
     counter(
         "rescind_poll_reports_total",
         "polled SETs told to the transmitter: `ack` or `setErrs`",
+    ),
+    counter(
+        "rescind_notes_dropped_total",
+        "refused SETs beyond what the audit trail takes an hour",
     ),
     counter("rescind_journal_commits_total", "groups of SETs made durable"),
     counter("rescind_journal_commit_seconds_total", "time spent in making groups durable"),
@@ -112,10 +116,12 @@ pub(crate) enum Counter {
     KeysFetched,
     /// A key set could not be read.
     KeysFailed,
+    /// A refused SET was too many for the audit trail.
+    NotesDropped,
 }
 
 /// Each counter's line: metric and labels, in the order of [`Counter`].
-const LINES: [(&str, &str); 23] = [
+const LINES: [(&str, &str); 24] = [
     ("rescind_sets_total", "{outcome=\"accepted\"}"),
     ("rescind_sets_total", "{outcome=\"duplicate\"}"),
     ("rescind_sets_total", "{outcome=\"refused\"}"),
@@ -139,6 +145,7 @@ const LINES: [(&str, &str); 23] = [
     ("rescind_feed_signatures_total", ""),
     ("rescind_keys_fetched_total", "{outcome=\"ok\"}"),
     ("rescind_keys_fetched_total", "{outcome=\"failed\"}"),
+    ("rescind_notes_dropped_total", ""),
 ];
 
 /// The counters.
@@ -188,6 +195,7 @@ impl Counter {
             Self::FeedSignatures => 20,
             Self::KeysFetched => 21,
             Self::KeysFailed => 22,
+            Self::NotesDropped => 23,
         }
     }
 

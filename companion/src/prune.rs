@@ -2,7 +2,8 @@
 //!
 //! An entry stays while any of its facts is in force, so that every refusal leads back to its SET,
 //! and for `journal.audit_retention_days` after it was received, for audit and so that a repeat is
-//! still recognized. Then its place in the file is used for new entries; `rescind compact` makes
+//! still recognized. Notes of what was refused stay as long, unless they are too many
+//! ([`crate::journal::Note`]). Then its place in the file is used for new entries; `rescind compact` makes
 //! the file itself smaller.
 
 use std::sync::Arc;
@@ -28,6 +29,9 @@ pub(crate) async fn keep_bounded(
     retention: Duration,
 ) {
     loop {
+        if let Err(error) = notes(&journal, &submit, retention).await {
+            tracing::warn!(%error, "journal: notes not pruned");
+        }
         let mut more = true;
         while more {
             match pass(&journal, &live, &submit, retention).await {
@@ -65,4 +69,23 @@ async fn pass(
         tracing::info!(entries = found.len(), "journal: old entries removed");
     }
     Ok(found.len())
+}
+
+async fn notes(
+    journal: &Arc<Journal>,
+    submit: &Submit,
+    retention: Duration,
+) -> Result<(), JournalError> {
+    let before = crate::clock::now().minus(retention);
+    let reader = Arc::clone(journal);
+    let Ok(found) = tokio::task::spawn_blocking(move || reader.old_notes(before)).await else {
+        // Going down.
+        return Ok(());
+    };
+    for group in found?.chunks(GROUP) {
+        if submit.forget_notes(group.to_vec()).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }

@@ -8,7 +8,8 @@
 //! 3. `iss`, before a key is chosen: a SET of another issuer is `invalid_issuer` whoever signed it.
 //! 4. Signature; an unknown `kid` makes the keys be asked for once more.
 //! 5. `aud` and everything else the SET says; whether this transmitter may say it. Polled: whether it
-//!    came under its own `jti`.
+//!    came under its own `jti`. What is refused from here on is its transmitter's word, and stands in
+//!    the audit trail before the transmitter hears the code ([`crate::audit`]).
 //! 6. The journal: durable, visible to the feed, then `202`. A repeat is answered as the first time
 //!    (RFC 8935 §2) and changes nothing; also when the transmitter's authority was narrowed since.
 //!    What was accepted stays in force: to lift it is a decision of its own.
@@ -23,11 +24,12 @@ use rescind_core::authority::Authority;
 use rescind_core::event;
 use rescind_core::record::Record;
 use rescind_core::set::{
-    DEFAULT_SKEW, SecurityEventToken, SetError, SetExpectations, UnverifiedSet,
+    DEFAULT_SKEW, SecurityEventToken, SetError, SetExpectations, UnverifiedSet, VerifiedSet,
 };
 use rescind_core::subject::SubjectHasher;
 use rescind_core::time::UnixTime;
 
+use crate::audit::Audit;
 use crate::authorization::Peer;
 use crate::config::{Delivery, Transmitter};
 use crate::journal::{Accepted, Journal, NewSet, Submit, WriteError};
@@ -78,6 +80,7 @@ pub(crate) struct Intake {
     hasher: SubjectHasher,
     journal: Arc<Journal>,
     submit: Submit,
+    audit: Arc<Audit>,
     metrics: Arc<Metrics>,
 }
 
@@ -160,22 +163,45 @@ impl Receiver {
             profile: self.transmitter.profile,
         };
         let token = body.trim_ascii();
-        let unverified = UnverifiedSet::parse(token, &expect)?;
+        let audit = &intake.audit;
+        let verified = match self.verify(token, &expect).await {
+            Ok(verified) => verified,
+            Err(refusal) => {
+                audit.remember(self.name(), &body, &refusal, now);
+                return Err(refusal);
+            }
+        };
+        let raw = body.slice_ref(token);
+        let outcome = match verified.accept(&expect) {
+            Ok(set) if key.is_some_and(|key| key != set.jti) => Err(Refusal::Misnamed),
+            Ok(set) => {
+                let authority = &self.transmitter.authority;
+                intake.keep(self.name(), &set, raw.clone(), authority, now).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        if let Err(refusal) = &outcome {
+            audit.refused(self.name(), &raw, refusal, &intake.metrics, now).await?;
+        }
+        outcome
+    }
+
+    /// The SET that `token` is, if its signature is by one of the transmitter's keys.
+    async fn verify<'t>(
+        &self,
+        token: &'t [u8],
+        expect: &SetExpectations<'_>,
+    ) -> Result<VerifiedSet<'t>, Refusal> {
+        let unverified = UnverifiedSet::parse(token, expect)?;
         let keys = self.keys.current().ok_or(Refusal::NoKeys)?;
-        let verified = match unverified.verify(&keys, &RingVerifier) {
+        match unverified.verify(&keys, &RingVerifier) {
             Err(SetError::UnknownKey { .. }) => {
                 self.keys.refresh_for_unknown_kid().await;
                 let keys = self.keys.current().ok_or(Refusal::NoKeys)?;
-                unverified.verify(&keys, &RingVerifier)?
+                Ok(unverified.verify(&keys, &RingVerifier)?)
             }
-            other => other?,
-        };
-        let set = verified.accept(&expect)?;
-        if key.is_some_and(|key| key != set.jti) {
-            return Err(Refusal::Misnamed);
+            other => Ok(other?),
         }
-        let raw = body.slice_ref(token);
-        intake.keep(self.name(), &set, raw, &self.transmitter.authority, now).await
     }
 }
 
@@ -192,7 +218,13 @@ impl Intake {
         submit: Submit,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { hasher: SubjectHasher::new(subject_key), journal, submit, metrics }
+        let audit = Arc::new(Audit::new(submit.clone()));
+        Self { hasher: SubjectHasher::new(subject_key), journal, submit, audit, metrics }
+    }
+
+    /// What was refused.
+    pub(crate) fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     /// Keeps a SET that passed every check but that of authority.

@@ -6,6 +6,7 @@
 //! | `GET /v1/feed` | a gateway | 200 with a page |
 //! | `POST /v1/signals` | the operator | 202 with the SET's names |
 //! | `GET /v1/signals/<signal or jti>` | the operator | 200 with the SET and what it means |
+//! | `GET /v1/notes/refused`, `/v1/notes/unmatched` | the operator | 200 with the last of the audit trail |
 //! | `GET /v1/status` | the operator | 200 |
 //! | `GET /healthz`, `/readyz`, `/metrics` | anybody | 200, or 503 from `/readyz` |
 //!
@@ -27,7 +28,7 @@ use crate::authorization::Peer;
 use crate::config::{Config, Delivery, Gateway, Identity};
 use crate::feed::{Feed, parse_wait};
 use crate::followers::Followers;
-use crate::journal::{Journal, Submit};
+use crate::journal::{Journal, JournalError, NoteKind, Submit};
 use crate::keys::Keys;
 use crate::live::LiveLog;
 use crate::metrics::{Counter, Metrics};
@@ -137,6 +138,9 @@ impl Service {
             "signals" if post => self.make(request).await,
             "feed" | "status" | "/healthz" | "/readyz" | "/metrics" => reply::method("GET, HEAD"),
             "signals" => reply::method("POST"),
+            "notes/refused" if get => self.notes(NoteKind::Refused, &request),
+            "notes/unmatched" if get => self.notes(NoteKind::Unmatched, &request),
+            "notes/refused" | "notes/unmatched" => reply::method("GET, HEAD"),
             other => match (other.strip_prefix("push/"), other.strip_prefix("signals/")) {
                 (Some(name), _) if post => self.push(name, request).await,
                 (Some(_), _) => reply::method("POST"),
@@ -280,10 +284,17 @@ impl Service {
         match crate::show::find(&self.journal, name, issuers) {
             Ok(Some(shown)) => reply::json(StatusCode::OK, &shown),
             Ok(None) => reply::problem(StatusCode::NOT_FOUND, "no signal of this name"),
-            Err(error) => {
-                tracing::error!(%error, "journal: cannot be read");
-                reply::unavailable("the journal cannot be read at present")
-            }
+            Err(error) => unreadable(&error),
+        }
+    }
+
+    fn notes(&self, kind: NoteKind, request: &Request<Incoming>) -> Reply {
+        if !self.is_operator(request.headers()) {
+            return reply::unauthorized();
+        }
+        match crate::notes::list(&self.journal, self.intake.audit(), kind) {
+            Ok(notes) => reply::json(StatusCode::OK, &notes),
+            Err(error) => unreadable(&error),
         }
     }
 
@@ -350,6 +361,12 @@ fn refused(refusal: &Refusal) -> Reply {
         Some(code) => reply::set_error(StatusCode::BAD_REQUEST, code, &refusal.to_string()),
         None => reply::unavailable(&refusal.to_string()),
     }
+}
+
+/// The details are the log's: the answer may be anybody's to read.
+fn unreadable(error: &JournalError) -> Reply {
+    tracing::error!(%error, "journal: cannot be read");
+    reply::unavailable("the journal cannot be read at present")
 }
 
 /// The digest of the bearer token, if there is exactly one.

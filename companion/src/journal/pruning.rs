@@ -15,7 +15,9 @@ use rescind_core::record::Record;
 use rescind_core::set::signal_id;
 use rescind_core::time::UnixTime;
 
-use super::{ACTIONS, Journal, JournalError, SETS, SIGNALS, actions, decode, explain};
+use super::{
+    ACTIONS, Entry, Fault, Journal, JournalError, KeptSet, META, SETS, SIGNALS, TALLY, decode,
+};
 
 impl Journal {
     /// At most `limit` entries received before `before` whose records are not `needed`: those with
@@ -36,8 +38,7 @@ impl Journal {
             for entry in transaction.open_table(ACTIONS)?.range(..end)? {
                 let (sequence, bytes) = entry?;
                 let sequence = sequence.value();
-                let records = actions::decode(bytes.value())
-                    .ok_or_else(|| redb::Error::Corrupted(format!("entry {sequence}")))?;
+                let records = Entry::open(sequence, bytes.value(), &self.seal)?.records;
                 if needed(&records) {
                     continue;
                 }
@@ -56,17 +57,22 @@ impl Journal {
         self.with(|database| {
             let transaction = database.begin_write()?;
             {
+                let mut meta = transaction.open_table(META)?;
                 let mut signals = transaction.open_table(SIGNALS)?;
                 let mut sets = transaction.open_table(SETS)?;
                 let mut actions = transaction.open_table(ACTIONS)?;
-                for sequence in sequences {
-                    if let Some(set) = sets.remove(sequence)? {
-                        let (_, _, issuer, jti, _) = decode(set.value())
-                            .ok_or_else(|| redb::Error::Corrupted(format!("entry {sequence}")))?;
-                        signals.remove(&signal_id(issuer, jti).0)?;
-                    }
-                    actions.remove(sequence)?;
+                let mut tally = self.tally(&meta)?;
+                for &sequence in sequences {
+                    let (Some(set), Some(entry)) =
+                        (sets.remove(sequence)?, actions.remove(sequence)?)
+                    else {
+                        continue;
+                    };
+                    let set = KeptSet::open(sequence, set.value(), entry.value(), &self.seal)?;
+                    signals.remove(&signal_id(&set.issuer, &set.jti).0)?;
+                    tally.remove(&Entry::open(sequence, entry.value(), &self.seal)?.tag);
                 }
+                meta.insert(TALLY, tally.seal(&self.seal).as_slice())?;
             }
             transaction.commit()?;
             Ok(())
@@ -79,7 +85,7 @@ impl Journal {
         let database = self.database.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
         let database = database.as_mut().ok_or(JournalError::Closed)?;
         let closed = |error: redb::CompactionError| match error {
-            redb::CompactionError::Storage(error) => explain(&path, error.into()),
+            redb::CompactionError::Storage(error) => Fault::from(error).explain(&path),
             other => JournalError::Damaged { path: path.clone(), reason: other.to_string() },
         };
         database.compact().map_err(closed)
@@ -97,7 +103,7 @@ fn received_before(
     sets: &impl redb::ReadableTable<u64, &'static [u8]>,
     before: UnixTime,
     last: u64,
-) -> Result<u64, redb::Error> {
+) -> Result<u64, Fault> {
     let (mut low, mut high) = (0_u64, last);
     while low < high {
         let middle = low.midpoint(high);
@@ -110,7 +116,7 @@ fn received_before(
             Some(entry) => {
                 let (sequence, set) = entry?;
                 let received_at = decode(set.value()).map(|(received_at, ..)| received_at);
-                let damaged = || redb::Error::Corrupted(format!("entry {}", sequence.value()));
+                let damaged = || Fault::Entry(sequence.value(), "its SET cannot be read");
                 (sequence.value(), UnixTime::from_millis(received_at.ok_or_else(damaged)?))
             }
         };

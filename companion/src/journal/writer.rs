@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Journal, JournalError, NewSet};
+use super::{Journal, JournalError, NewSet, Note};
 use crate::live::LiveLog;
 use crate::metrics::Metrics;
 
@@ -69,7 +69,15 @@ struct Submission {
 #[derive(Debug)]
 enum Work {
     Keep(Submission),
-    Remove(Vec<u64>, oneshot::Sender<Result<(), WriteError>>),
+    Other(Edit, oneshot::Sender<Result<(), WriteError>>),
+}
+
+/// A change that makes no record.
+#[derive(Debug)]
+enum Edit {
+    Remove(Vec<u64>),
+    Note(Note),
+    ForgetNotes(Vec<u64>),
 }
 
 /// Where SETs are handed in. The writer ends when the last of these is dropped.
@@ -90,9 +98,22 @@ impl Submit {
 
     /// Removes entries that nobody needs. Waits for a place in the queue.
     pub(crate) async fn remove(&self, sequences: Vec<u64>) -> Result<(), WriteError> {
+        self.edit(Edit::Remove(sequences)).await
+    }
+
+    /// Keeps a note. Returns after it is durable; waits for a place in the queue.
+    pub(crate) async fn note(&self, note: Note) -> Result<(), WriteError> {
+        self.edit(Edit::Note(note)).await
+    }
+
+    /// Removes notes that are too old or too many. Waits for a place in the queue.
+    pub(crate) async fn forget_notes(&self, numbers: Vec<u64>) -> Result<(), WriteError> {
+        self.edit(Edit::ForgetNotes(numbers)).await
+    }
+
+    async fn edit(&self, edit: Edit) -> Result<(), WriteError> {
         let (reply, answer) = oneshot::channel();
-        let work = Work::Remove(sequences, reply);
-        self.0.send(work).await.map_err(|_| WriteError::Draining)?;
+        self.0.send(Work::Other(edit, reply)).await.map_err(|_| WriteError::Draining)?;
         answer.await.unwrap_or(Err(WriteError::Draining))
     }
 }
@@ -121,20 +142,20 @@ impl Writer {
     fn run(mut self, mut queue: mpsc::Receiver<Work>) {
         let mut group = Vec::new();
         while let Some(first) = queue.blocking_recv() {
-            let mut removal = None;
+            let mut edit = None;
             let mut next = Some(first);
             while let Some(work) = next.take() {
                 match work {
                     Work::Keep(submission) => group.push(submission),
-                    Work::Remove(sequences, reply) => removal = Some((sequences, reply)),
+                    Work::Other(other, reply) => edit = Some((other, reply)),
                 }
-                if group.len() < MAX_GROUP && removal.is_none() {
+                if group.len() < MAX_GROUP && edit.is_none() {
                     next = queue.try_recv().ok();
                 }
             }
             self.keep(&mut group);
-            if let Some((sequences, reply)) = removal {
-                let _gone = reply.send(self.remove(&sequences));
+            if let Some((edit, reply)) = edit {
+                let _gone = reply.send(self.edit(edit));
             }
         }
     }
@@ -148,12 +169,16 @@ impl Writer {
         }
     }
 
-    fn remove(&mut self, sequences: &[u64]) -> Result<(), WriteError> {
+    fn edit(&mut self, edit: Edit) -> Result<(), WriteError> {
         let repaired = if self.broken { self.repair() } else { Ok(()) };
         let outcome = repaired.and_then(|()| {
-            let removed = self.journal.remove(sequences);
-            self.broken = removed.is_err();
-            removed
+            let edited = match edit {
+                Edit::Remove(sequences) => self.journal.remove(&sequences),
+                Edit::Note(note) => self.journal.note(&note),
+                Edit::ForgetNotes(numbers) => self.journal.forget_notes(&numbers),
+            };
+            self.broken = edited.is_err();
+            edited
         });
         outcome.map_err(|error| {
             tracing::error!(%error, "journal: cannot be written");
