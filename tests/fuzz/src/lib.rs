@@ -4,5 +4,6 @@
 //! A parser's promise is more than not to panic: what it accepts has one spelling, means the same
 //! to another parser, and survives being written and read again.
 
+pub mod documents;
 pub mod parsers;
 pub mod table;
