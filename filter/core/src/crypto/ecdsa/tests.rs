@@ -32,6 +32,8 @@ macro_rules! curve_tests {
             use ::$peer::elliptic_curve::point::AffineCoordinates as _;
             use ::$peer::elliptic_curve::sec1::ToSec1Point as _;
             use ::$peer::{FieldBytes, ProjectivePoint, Scalar};
+            #[cfg(target_arch = "wasm32")]
+            use wasm_bindgen_test::wasm_bindgen_test as test;
 
             use super::*;
 
