@@ -123,6 +123,8 @@ pub enum Endpoint {
     Failing(u16),
     /// Answers 200 with this body.
     Saying(String),
+    /// Answers whatever this is.
+    Answering(Answer),
     /// Never answers.
     Stalling,
 }
@@ -164,6 +166,7 @@ impl Issuer {
                 Endpoint::Honest => Answer::ok("application/jwk-set+json", key_set(&state.keys)),
                 Endpoint::Failing(status) => Answer::status(*status, "text/plain", "no"),
                 Endpoint::Saying(body) => Answer::ok("application/json", body.as_str()),
+                Endpoint::Answering(answer) => answer.clone(),
                 Endpoint::Stalling => Answer::Stall,
             }
         });

@@ -10,6 +10,7 @@
 pub mod companion;
 pub mod cpu;
 pub mod envoy;
+pub mod h2;
 pub mod http;
 pub mod independent;
 pub mod issuer;

@@ -1,5 +1,6 @@
 //! Requests that no honest client sends. None passes, none traps the filter, none is told why.
 
+use jwt_simple::reexports::ct_codecs::{Base64UrlSafeNoPadding, Decoder as _, Encoder as _};
 use rescind_e2e::http::Request;
 use rescind_e2e::issuer::{AUDIENCE, Key, now};
 use rescind_e2e::site::{ISSUER, Plan, Site};
@@ -184,5 +185,37 @@ fn no_secret_stands_in_a_log() {
         for (name, secret) in &secrets {
             assert!(!text.contains(secret.as_str()), "{name} stands in the log of {log}");
         }
+    }
+}
+
+/// The order of P-256's group (SP 800-186 §3.2.1.3).
+const ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
+/// The same token with the other of its two valid signatures, (r, n − s).
+fn twin(token: &str) -> String {
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let mut signature = Base64UrlSafeNoPadding::decode_to_vec(signature, None).unwrap();
+    let mut borrow = 0;
+    for (digit, order) in signature[32..].iter_mut().zip(ORDER).rev() {
+        let difference = i16::from(order) - i16::from(*digit) - borrow;
+        borrow = i16::from(difference < 0);
+        *digit = difference.to_le_bytes()[0];
+    }
+    format!("{input}.{}", Base64UrlSafeNoPadding::encode_to_string(signature).unwrap())
+}
+
+#[test]
+fn the_twin_of_a_token_is_revoked_with_it_known_or_not() {
+    for workers in [1, 2] {
+        let site = Site::with(&Plan { workers, ..Plan::default() });
+        let token = site.issuer.token("agent");
+        let (known, unknown) = (twin(&token), twin(&site.issuer.token("agent")));
+        assert_ne!(known, token);
+        assert_eq!((site.call(&token), site.call(&known)), (200, 200), "both are good signatures");
+        site.revoke("agent", &token);
+        assert_eq!((site.call(&known), site.call(&unknown)), (401, 401));
     }
 }

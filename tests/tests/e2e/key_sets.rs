@@ -1,7 +1,7 @@
 //! Key sets fetched by the gateway: rotation, unknown keys, failing endpoints, isolation.
 
 use rescind_e2e::envoy::Envoy;
-use rescind_e2e::http::Request;
+use rescind_e2e::http::{Answer, Request};
 use rescind_e2e::issuer::{AUDIENCE, Endpoint, Issuer, Key};
 use rescind_e2e::process::Folder;
 use rescind_e2e::site::{ISSUER, Plan, Site};
@@ -58,6 +58,84 @@ fn the_last_good_keys_stay_while_the_endpoint_fails() {
     site.issuer.behave(Endpoint::Honest);
     site.issuer.rotate(Key::generate("ES256", "k2"));
     site.reaches("recovery", &site.issuer.token("agent"), 200);
+}
+
+#[test]
+fn no_answer_but_a_whole_key_set_with_a_good_status_replaces_the_keys() {
+    let site = Site::start();
+    let thief = Key::generate("ES256", "k1");
+    let stolen = json!({ "keys": [thief.jwk()] }).to_string();
+    let json = |status, body: &str| Answer::status(status, "application/json", body);
+    let with = |name: &str, value: &str| {
+        let headers = vec![(name.to_owned(), value.to_owned())];
+        Answer::Respond(200, headers, stolen.as_bytes().to_vec())
+    };
+    let mut private = thief.jwk();
+    private["d"] = json!("AAAA");
+    let oversize = format!("{{\"x\":\"{}\",{}", "x".repeat(10 << 20), &stolen[1..]);
+    let answers = [
+        ("moved", json(302, &stolen)),
+        ("not found", json(404, &stolen)),
+        ("a failure", json(503, &stolen)),
+        ("empty", json(200, "")),
+        ("no content", Answer::Respond(204, Vec::new(), Vec::new())),
+        ("an array", json(200, &format!("[{stolen}]"))),
+        ("keys twice", json(200, &format!("{{\"keys\":[],{}", &stolen[1..]))),
+        ("something after it", json(200, &format!("{stolen}{stolen}"))),
+        ("a private key", json(200, &json!({ "keys": [private] }).to_string())),
+        ("ten megabytes", json(200, &oversize)),
+        (
+            "compressed",
+            Answer::Respond(
+                200,
+                vec![("content-encoding".to_owned(), "gzip".to_owned())],
+                vec![0x1f, 0x8b, 8, 0],
+            ),
+        ),
+        ("half of it", Answer::Truncate(Vec::new(), stolen.clone().into_bytes())),
+        ("nothing", Answer::Close),
+    ];
+    let issuers: Vec<_> = (0..=answers.len())
+        .map(|number| Issuer::start(&format!("https://idp-{number}.example.com"), "ES256"))
+        .collect();
+    let mut bootstrap = site.bootstrap.clone();
+    for (number, issuer) in issuers.iter().enumerate() {
+        let cluster = format!("idp-{number}");
+        bootstrap.filter["issuers"].as_array_mut().unwrap().push(json!({
+            "issuer": issuer.name,
+            "audiences": [AUDIENCE],
+            "algorithms": ["ES256"],
+            "keys": { "url": format!("{}/jwks", issuer.name), "cluster": cluster },
+        }));
+        bootstrap.clusters.push((cluster, issuer.port()));
+    }
+    let folder = Folder::new();
+    let envoy = Envoy::start(&bootstrap, folder.path());
+    let status = |token: &str| envoy.get("/orders", token);
+    for issuer in &issuers {
+        let token = issuer.token("agent");
+        wait::until_true(&issuer.name, wait::SOON, || status(&token) == 200);
+    }
+    let before: Vec<_> = issuers.iter().map(Issuer::fetches).collect();
+    for (issuer, (_, answer)) in issuers.iter().zip(&answers) {
+        issuer.behave(Endpoint::Answering(answer.clone()));
+    }
+    // The last one shows that a good answer would have done it.
+    issuers[answers.len()].behave(Endpoint::Answering(with("content-type", "text/plain")));
+    wait::for_the_next_fetch("every issuer to be asked again", || {
+        issuers.iter().zip(&before).all(|(issuer, before)| {
+            let stranger = Key::generate("ES256", "unknown");
+            assert_eq!(status(&stranger.sign("at+jwt", &issuer.claims("agent"))), 401);
+            issuer.fetches() > *before
+        })
+    });
+    let forged = |issuer: &Issuer| thief.sign("at+jwt", &issuer.claims("agent"));
+    let convinced = &issuers[answers.len()];
+    wait::until_true("the good answer", wait::SOON, || status(&forged(convinced)) == 200);
+    for (issuer, (what, _)) in issuers.iter().zip(&answers) {
+        assert_eq!(status(&forged(issuer)), 401, "{what}");
+        assert_eq!(status(&issuer.token("agent")), 200, "{what}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod configuration;
 mod discovery;
 mod harness;
 mod hostile_feed;
+mod hostile_h2;
 mod hostile_headers;
 mod hostile_requests;
 mod independent;
