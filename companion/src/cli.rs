@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::client::{Access, Client, Revocation};
 use crate::config::{Config, Problem};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{self, Journal, JournalError};
 use crate::{import, keygen, server};
 
 /// Wrong usage or configuration (`EX_USAGE` of sysexits.h).
@@ -100,6 +100,15 @@ enum Command {
         #[arg(long, default_value = "rescind.toml")]
         config: PathBuf,
     },
+    /// Save what is good of a stopped companion's damaged journal into a new one.
+    Recover {
+        /// The file of the new journal.
+        #[arg(long)]
+        out: PathBuf,
+        /// The configuration.
+        #[arg(long, default_value = "rescind.toml")]
+        config: PathBuf,
+    },
     /// Make the journal's file of a stopped companion as small as it can be.
     Compact {
         /// The configuration.
@@ -166,6 +175,12 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Compact { config } => with_config(&config, |config| match compact(&config) {
             Ok(text) => print(&text),
             Err(error) => report(Err(error.to_string())),
+        }),
+        Command::Recover { out, config } => with_config(&config, |config| {
+            match journal::recover(&config.journal, &out, &config.feed.subject_key) {
+                Ok(recovered) => print(&recovered.report(&out)),
+                Err(error) => report(Err(error.to_string())),
+            }
         }),
         Command::Revoke { whom, reason, event, at, access, json } => {
             with_client(&access, |client| {

@@ -33,6 +33,7 @@ mod error;
 mod integrity;
 mod notes;
 mod pruning;
+mod recover;
 mod writer;
 
 #[cfg(test)]
@@ -42,6 +43,7 @@ use error::Fault;
 pub(crate) use error::JournalError;
 use integrity::{Origin, Seal, TAG_BYTES, Tag, Tally};
 pub(crate) use notes::{Note, NoteKind};
+pub(crate) use recover::recover;
 pub(crate) use writer::{Accepted, Submit, WriteError, start};
 
 /// The format of the file. A file of another format is refused: 1 had no tags, and no version that

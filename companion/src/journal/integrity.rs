@@ -112,6 +112,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// How many entries there are.
+    pub(super) const fn count(self) -> u64 {
+        self.count
+    }
+
     /// With one more entry.
     pub(super) fn add(&mut self, tag: &Tag) {
         self.count = self.count.wrapping_add(1);

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use redb::{ReadableDatabase as _, ReadableTable as _};
 use rescind_core::time::UnixTime;
 
-use super::integrity::TAG_BYTES;
+use super::integrity::{Seal, TAG_BYTES};
 use super::{Fault, Journal, JournalError, NOTES};
 
 /// At most this many of one source stay: at the highest rate four days, at the usual one years.
@@ -76,14 +76,22 @@ pub(crate) struct Note {
 impl Journal {
     /// Keeps `note`, durably.
     pub(super) fn note(&self, note: &Note) -> Result<(), JournalError> {
+        self.note_all(std::slice::from_ref(note))
+    }
+
+    /// Keeps `notes` in one durable transaction.
+    pub(super) fn note_all(&self, notes: &[Note]) -> Result<(), JournalError> {
         self.with(|database| {
             let transaction = database.begin_write()?;
             {
                 let mut table = transaction.open_table(NOTES)?;
-                let last = table.last()?.map_or(0, |(number, _)| number.value());
-                let (number, bytes) = (last.saturating_add(1), encode(note));
-                let sealed = [&self.seal.note(number, &bytes)[..], &bytes].concat();
-                table.insert(number, sealed.as_slice())?;
+                let mut number = table.last()?.map_or(0, |(number, _)| number.value());
+                for note in notes {
+                    number = number.saturating_add(1);
+                    let bytes = encode(note);
+                    let sealed = [&self.seal.note(number, &bytes)[..], &bytes].concat();
+                    table.insert(number, sealed.as_slice())?;
+                }
             }
             transaction.commit()?;
             Ok(())
@@ -161,13 +169,18 @@ impl Journal {
     ) -> Result<(u64, Note), Fault> {
         let (number, bytes) = entry?;
         let number = number.value();
-        let damaged = || Fault::file(&format!("the checksum of note {number} does not match"));
-        let (tag, bytes) = bytes.value().split_first_chunk::<TAG_BYTES>().ok_or_else(damaged)?;
-        if self.seal.note(number, bytes) != *tag {
-            return Err(damaged());
-        }
-        Ok((number, decode(bytes).ok_or_else(damaged)?))
+        Ok((number, open(number, bytes.value(), &self.seal)?))
     }
+}
+
+/// Reads a note and checks that it is what was written.
+pub(super) fn open(number: u64, bytes: &[u8], seal: &Seal) -> Result<Note, Fault> {
+    let damaged = || Fault::file(&format!("the checksum of note {number} does not match"));
+    let (tag, bytes) = bytes.split_first_chunk::<TAG_BYTES>().ok_or_else(damaged)?;
+    if seal.note(number, bytes) != *tag {
+        return Err(damaged());
+    }
+    decode(bytes).ok_or_else(damaged)
 }
 
 fn encode(note: &Note) -> Vec<u8> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rescind_core::record::{Fact, FactKind, FactValue, RecordKey, SubjectHash};
 
+use super::recover::Recovered;
 use super::*;
 
 const KEY: [u8; 16] = [7; 16];
@@ -198,4 +199,35 @@ fn an_entry_that_was_changed_removed_or_put_elsewhere_is_named_though_the_pages_
         let text = error.to_string();
         assert!(text.contains(expected), "{text}");
     }
+}
+
+#[test]
+fn what_is_good_of_a_damaged_journal_is_saved_and_the_rest_is_named() {
+    let directory = Directory::new("recover");
+    let (path, saved) = (directory.file(), directory.0.join("saved"));
+    write(&path);
+    let (log, records, sets, notes) = read(&path).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The middle of a SET, wherever copies of it stand.
+    for at in 0..bytes.len() - 700 {
+        if bytes[at..at + 700].iter().all(|byte| *byte == 30) {
+            bytes[at + 350] ^= 1;
+        }
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    let damaged = read(&path).unwrap_err().to_string();
+    assert!(damaged.contains("rescind recover"), "{damaged}");
+    let recovered = recover(&path, &saved, &KEY).unwrap();
+    let expected = Recovered { saved: 56, expected: Some(57), notes: 2, damaged: vec![31] };
+    assert_eq!(recovered, expected);
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "the damaged file is as it was");
+    let (new_log, left, new_sets, new_notes) = read(&saved).unwrap();
+    assert_ne!(log, new_log, "gateways have to know");
+    assert_eq!((left.len(), records.len()), (56, 57));
+    let raw = |set: &KeptSet| set.raw.clone();
+    let without: Vec<_> = sets.iter().flatten().map(raw).filter(|raw| raw[0] != 30).collect();
+    assert_eq!(new_sets.iter().flatten().map(raw).collect::<Vec<_>>(), without);
+    assert_eq!(new_notes, notes);
+    let again = recover(&path, &saved, &KEY).unwrap_err().to_string();
+    assert!(again.contains("exists"), "{again}");
 }
