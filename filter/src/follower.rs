@@ -1,18 +1,20 @@
 //! Keeps the shared state up to date: sends what the core asks for, and hands the answers back.
 //!
-//! When to ask whom is the core's ([`Replica`] for the feed, [`Refresher`] for key sets); so is
-//! what becomes of an answer. What is here: callouts, the timer, and what is said about them in log
+//! When to ask whom is the core's ([`Replica`] for the feed, [`Refresher`] for key sets,
+//! [`ListRefresher`] for status lists); so is what becomes of an answer. What is here: callouts, the timer, and what is said about them in log
 //! and metrics. Only one worker leads; the others do nothing but watch its lease.
 
 use std::time::Duration;
 
 use rescind_core::config::Config;
+use rescind_core::crypto::SignatureVerifier;
 use rescind_core::feed::MAX_PAGE_BYTES;
 use rescind_core::jwk::MAX_KEY_SET_BYTES;
-use rescind_core::keys::{KeysNotice, Refresher};
+use rescind_core::keys::{Fetch, KeyStore, KeysNotice, Refresher};
 use rescind_core::metrics::{Counters, Id};
 use rescind_core::replica::{self, CalloutFailure, FeedRequest, Notice, Replica, Step};
 use rescind_core::shared::SharedData;
+use rescind_core::status_list::{ListNotice, ListRefresher, MAX_LIST_TOKEN_BYTES};
 use rescind_core::time::UnixTime;
 
 use crate::callout::{self, AnswerError, Get};
@@ -33,6 +35,7 @@ const MAX_UNSENT: usize = 2;
 pub(crate) struct Follower {
     replica: Replica,
     refresher: Refresher,
+    lists: ListRefresher,
     companion: Companion,
     under_way: Vec<(Token, Purpose)>,
     tick: Duration,
@@ -46,6 +49,8 @@ pub(crate) enum Purpose {
     Feed,
     /// The key set of this source.
     Keys(usize),
+    /// The status list of this number.
+    StatusList(usize),
 }
 
 #[derive(Debug)]
@@ -62,6 +67,7 @@ impl Follower {
         let mut follower = Self {
             replica: Replica::new(config.replica()),
             refresher: Refresher::new(config),
+            lists: ListRefresher::new(config),
             companion: Companion {
                 cluster: revocation.cluster.clone(),
                 authority: revocation.authority.clone(),
@@ -110,17 +116,8 @@ impl Follower {
         for notice in notices {
             Self::tell_keys(&notice, counters);
         }
-        self.announce_keys(shared, now, random);
         for fetch in fetches {
-            let get = Get {
-                cluster: &fetch.cluster,
-                authority: &fetch.authority,
-                path: &fetch.path,
-                accept: "application/json, application/jwk-set+json",
-                bearer: None,
-                timeout: fetch.timeout,
-            };
-            match get.send() {
+            match get(&fetch, "application/json, application/jwk-set+json").send() {
                 Ok(token) => self.expect(token, Purpose::Keys(fetch.source)),
                 Err(error) => {
                     log::line(Level::Warn, format_args!("keys: {error}"));
@@ -128,6 +125,31 @@ impl Follower {
                         self.refresher.handle_response(fetch.source, None, shared, now, random);
                     if let Some(notice) = notice {
                         Self::tell_keys(&notice, counters);
+                    }
+                }
+            }
+        }
+        self.tick_lists(shared, counters, now, random);
+        self.announce_keys(shared, now, random);
+    }
+
+    fn tick_lists(
+        &mut self,
+        shared: &dyn SharedData,
+        counters: &mut Counters,
+        now: UnixTime,
+        random: u64,
+    ) {
+        let is_leader = self.replica.is_leader();
+        let (fetches, notices) = self.lists.handle_tick(is_leader, shared, now, random);
+        notices.iter().for_each(|notice| Self::tell_list(notice, counters));
+        for fetch in fetches {
+            match get(&fetch, "application/statuslist+jwt").send() {
+                Ok(token) => self.expect(token, Purpose::StatusList(fetch.source)),
+                Err(error) => {
+                    log::line(Level::Warn, format_args!("status lists: {error}"));
+                    if let Some(notice) = self.lists.handle_loss(fetch.source, now, random) {
+                        Self::tell_list(&notice, counters);
                     }
                 }
             }
@@ -145,10 +167,10 @@ impl Follower {
         &mut self,
         purpose: Purpose,
         (header_count, size): (usize, usize),
+        trusted: (&mut KeyStore, &dyn SignatureVerifier),
         shared: &dyn SharedData,
         counters: &mut Counters,
-        now: UnixTime,
-        random: u64,
+        (now, random): (UnixTime, u64),
     ) {
         match purpose {
             Purpose::Feed => {
@@ -174,6 +196,19 @@ impl Follower {
                 let notice = self.refresher.handle_response(source, answer, shared, now, random);
                 if let Some(notice) = notice {
                     Self::tell_keys(&notice, counters);
+                }
+                self.announce_keys(shared, now, random);
+            }
+            Purpose::StatusList(number) => {
+                let answer = callout::answer(header_count, size, MAX_LIST_TOKEN_BYTES);
+                if let Err(error) = &answer {
+                    log::line(Level::Warn, format_args!("status lists: {error}"));
+                }
+                let answer = answer.as_ref().ok().map(|(status, body)| (*status, body.as_slice()));
+                let notice =
+                    self.lists.handle_response(number, answer, trusted, shared, now, random);
+                if let Some(notice) = notice {
+                    Self::tell_list(&notice, counters);
                 }
                 self.announce_keys(shared, now, random);
             }
@@ -286,10 +321,30 @@ impl Follower {
         }
     }
 
-    /// Tells all workers that key sets changed; what does not succeed now is due at the next tick.
+    fn tell_list(notice: &ListNotice, counters: &mut Counters) {
+        let level = match notice {
+            ListNotice::Failed { .. } => {
+                counters.add(Id::StatusListsFailed, 1);
+                Level::Warn
+            }
+            ListNotice::Fetched { .. } => {
+                counters.add(Id::StatusListsFetched, 1);
+                Level::Info
+            }
+            ListNotice::GaveWay { .. } => Level::Warn,
+        };
+        if notice.is_news() {
+            log::line(level, notice);
+        }
+    }
+
+    /// Tells all workers that key sets or status lists changed; what does not succeed now is due at
+    /// the next tick.
     fn announce_keys(&mut self, shared: &dyn SharedData, now: UnixTime, random: u64) {
-        if self.refresher.has_news() && self.replica.bump_keys_version(shared, now, random) {
+        let has_news = self.refresher.has_news() || self.lists.has_news();
+        if has_news && self.replica.bump_keys_version(shared, now, random) {
             self.refresher.announced();
+            self.lists.announced();
         }
     }
 
@@ -309,5 +364,16 @@ fn failure(error: AnswerError) -> CalloutFailure {
     match error {
         AnswerError::NotSent(_) => CalloutFailure::NotSent,
         _ => CalloutFailure::NoAnswer,
+    }
+}
+
+fn get<'a>(fetch: &'a Fetch, accept: &'a str) -> Get<'a> {
+    Get {
+        cluster: &fetch.cluster,
+        authority: &fetch.authority,
+        path: &fetch.path,
+        accept,
+        bearer: None,
+        timeout: fetch.timeout,
     }
 }

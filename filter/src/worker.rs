@@ -14,7 +14,7 @@ use rescind_core::table::{TableReader, TableStatus};
 use rescind_core::time::UnixTime;
 use rescind_core::verdict::{Denial, Permit};
 
-use crate::follower::Follower;
+use crate::follower::{Follower, Purpose};
 use crate::host::{self, Buffer, Level, Token};
 use crate::log::{self, Refusals};
 use crate::metrics::Metrics;
@@ -120,14 +120,20 @@ impl Worker {
     ) -> bool {
         let Some(purpose) = self.follower.take_purpose(token) else { return false };
         if let (Ok(now), Ok(random)) = (host::now(), host::random()) {
-            let counters = &mut self.gate.counters;
+            // A status list is checked with its issuer's keys, and the leader may serve no requests.
+            if matches!(purpose, Purpose::StatusList(_))
+                && let TableStatus::Synced { keys_version, .. } =
+                    self.table.refresh(&self.store, now)
+            {
+                self.keys.sync(&self.store, keys_version);
+            }
             self.follower.answer(
                 purpose,
                 (header_count, body_size),
+                (&mut self.keys, &self.verifier),
                 &self.store,
-                counters,
-                now,
-                random,
+                &mut self.gate.counters,
+                (now, random),
             );
         }
         true

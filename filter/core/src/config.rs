@@ -23,6 +23,7 @@ use crate::request::RequestView;
 use crate::resource_metadata::{self, MetadataAnswer, MetadataDocument};
 use crate::route::Routes;
 use crate::spiffe::{SpiffeId, TrustDomain};
+use crate::status_list::StatusSource;
 use crate::table::TableReader;
 
 mod check;
@@ -84,6 +85,8 @@ pub struct Issuer {
     pub types: Vec<TokenType>,
     /// Where its keys come from.
     pub keys: KeySource,
+    /// Where the status lists of its tokens are; without it, what a token says of its status is ignored.
+    pub status: Option<StatusSource>,
     /// How far its clock may be off.
     pub leeway: Duration,
     /// The longest accepted time from `iat` to `exp`.

@@ -15,7 +15,7 @@
 //! 5. **Time.** `exp` at each request, and age against what the companion remembers.
 //! 6. **Revocation.** Has anything happened to any of the token's subjects since it was issued?
 //!    Asked for every request; the answer of last time stands only while no page of the table that
-//!    could change it has changed.
+//!    could change it has changed. Then the same of its issuer's status list, if it names one.
 //! 7. **Authentication and scope**: how the user was authenticated, how long ago, and what the token is for.
 //!
 //! **What a cache can do here**: save the signature check and the search. It cannot let a revoked
@@ -37,6 +37,7 @@ use crate::request::RequestView;
 use crate::route::{Access, Requirements};
 use crate::shared::SharedData;
 use crate::staleness::is_stale;
+use crate::status_list::StatusStore;
 use crate::subject::SubjectHasher;
 use crate::table::{TableReader, TableStatus};
 use crate::time::UnixTime;
@@ -53,6 +54,7 @@ pub struct Gate {
     config: Config,
     hasher: SubjectHasher,
     cache: TokenCache<Verified>,
+    statuses: StatusStore,
     /// What was decided, for the metrics.
     pub counters: Counters,
 }
@@ -73,6 +75,7 @@ pub struct Context<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Standing {
     epoch: u64,
+    keys_version: u32,
     retention: Duration,
     /// Only with `on_stale: allow`.
     is_stale: bool,
@@ -87,6 +90,7 @@ impl Gate {
         Self {
             hasher: SubjectHasher::new(config.revocation.subject_key),
             cache: TokenCache::new(limits.token_cache_entries, limits.token_cache_bytes, seed),
+            statuses: StatusStore::new(&config),
             counters: Counters::new(),
             config,
         }
@@ -156,14 +160,28 @@ impl Gate {
             && verified.key_is_current(context.keys)
         {
             self.counters.add(Id::TokenCacheHits, 1);
-            return verified.judge(standing, required, context, &mut self.counters, now);
+            return verified.judge(
+                standing,
+                required,
+                context,
+                &mut self.statuses,
+                &mut self.counters,
+                now,
+            );
         }
         // or new.
         self.counters.add(Id::TokenCacheMisses, 1);
         let token = presented.token().map_err(no_token)?;
         let mut verified = token::verify(token, &self.config, &self.hasher, context, now)?;
         // 5. to 7.
-        let verdict = verified.judge(standing, required, context, &mut self.counters, now);
+        let verdict = verified.judge(
+            standing,
+            required,
+            context,
+            &mut self.statuses,
+            &mut self.counters,
+            now,
+        );
         let bytes = verified.bytes();
         self.cache.insert(token, verified, bytes);
         verdict
@@ -185,7 +203,7 @@ fn standing(config: &Config, context: &mut Context<'_>, now: UnixTime) -> Result
         return Err(Denial::Stale { fresh_at, now, limit });
     }
     context.keys.sync(context.shared, keys_version);
-    Ok(Standing { epoch, retention, is_stale })
+    Ok(Standing { epoch, keys_version, retention, is_stale })
 }
 
 impl std::fmt::Debug for Context<'_> {

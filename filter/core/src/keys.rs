@@ -42,6 +42,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use refresher::spread;
 pub use refresher::{Fetch, FetchError, KeysNotice, Refresher};
 pub use store::{KeyMark, KeyStore};
 

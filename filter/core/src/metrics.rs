@@ -71,6 +71,9 @@ metrics! {
     TableFreshAt Gauge "rescind_table_fresh_at_seconds" "When the companion signed the last page, Unix time."
     KeysFetched Counter "rescind_keys_fetched" "Key sets fetched and accepted."
     KeysFailed Counter "rescind_keys_failed" "Fetches of key sets that failed; the last good set is kept."
+    StatusListsFetched Counter "rescind_status_lists_fetched" "Status lists fetched and accepted."
+    StatusListsFailed Counter "rescind_status_lists_failed"
+        "Fetches of status lists that failed; the last good list is kept while it is good."
     ;
     denied:
     "not_configured" "the filter has no valid configuration."
@@ -103,6 +106,9 @@ metrics! {
     "too_many_subjects" "a token that names more subjects than are looked up."
     "revoked" "a signal revoked the token."
     "disabled" "a signal disabled the token's subject."
+    "invalid_status" "a status that cannot be read, or is kept where the configuration has no lists."
+    "status_revoked" "a token that its issuer's status list calls invalid or suspended."
+    "status_unknown" "a token whose status list is not there (on_unknown: deny)."
     "claims_changed" "a token issued before its claims changed, on a route that asks for unchanged ones."
     "device_not_compliant" "a device that is not compliant, on a route that asks for one."
     "assurance_too_low" "an assurance below the route's minimum."

@@ -2,11 +2,14 @@
 //!
 //! A token may name a list and its place in it ([`StatusReference`]). The list is a token too, typ
 //! `statuslist+jwt`, signed by the issuer, with some bits for each place, compressed
-//! ([`StatusListToken`]). Fetching it and checking its signature is done elsewhere.
+//! ([`StatusListToken`]). The gateway's leader fetches the lists that are asked for
+//! ([`ListRefresher`]) and puts them into shared data, where each worker finds them
+//! ([`StatusStore`]).
 //!
 //! **In doubt the answer is no**: a place beyond the list, a status that is not registered, a list
-//! about another URI, or one that is over, refuse the token. What a token's `uri` says is only ever
-//! *compared* with configured URIs; it is never an address to call (it comes from the token).
+//! about another URI, or one that is over, refuse the token. A list is fetched only from below a
+//! URL that the issuer's configuration names, through the cluster that it names, and only after the
+//! signature of a token that asks for it was checked ([`StatusSource`]).
 //!
 //! **Budget**: a list's compressed form has at most [`MAX_COMPRESSED_BYTES`], and inflates to at
 //! most [`MAX_LIST_BYTES`]; whatever would be more is refused as soon as the limit is passed.
@@ -22,10 +25,17 @@ use crate::jws::{Jws, typ_matches};
 use crate::time::UnixTime;
 
 mod compact;
+mod refresher;
+mod sealed;
+mod source;
+mod store;
 #[cfg(test)]
 mod tests;
 
 pub use compact::CompactList;
+pub use refresher::{ListError, ListNotice, ListRefresher};
+pub use source::{OnUnknown, PrefixError, StatusSource};
+pub use store::{StatusStore, Unknown};
 
 /// The media type of a list, without `application/`.
 pub const STATUS_LIST_TYPE: &str = "statuslist+jwt";
@@ -37,12 +47,24 @@ pub const MAX_LIST_BYTES: usize = 1024 * 1024;
 /// its size.
 pub const MAX_COMPRESSED_BYTES: usize = 512 * 1024;
 
+/// The longest list as a token: the compressed form, in base64url twice, and some claims.
+pub const MAX_LIST_TOKEN_BYTES: usize = 1024 * 1024;
+
+/// The most lists that a gateway follows; each takes up to [`MAX_COMPRESSED_BYTES`] of shared data.
+/// A list has places for millions of tokens, and issuers have few lists whose tokens still live.
+pub const MAX_LISTS: usize = 64;
+
+/// The most lists of one issuer, so that it leaves room for others.
+pub const MAX_LISTS_OF_ISSUER: usize = 16;
+
 /// The longest URI of a list.
 pub const MAX_URI_BYTES: usize = 2048;
 
-/// How long a list is good that says neither `ttl` nor `exp`; also the limit for those that do,
-/// because until the next fetch a revoked token passes.
+/// How long a list is good at most, because until the next fetch a revoked token passes.
 pub const MAX_AGE: Duration = Duration::from_secs(3600);
+
+/// How often a list is fetched that does not say (`ttl`), as key sets are.
+pub const DEFAULT_AGE: Duration = Duration::from_secs(300);
 
 /// A shorter `ttl` is not followed: a mistake there must not become load.
 pub const MIN_AGE: Duration = Duration::from_secs(10);
@@ -69,6 +91,19 @@ pub enum Status {
     Other(u8),
 }
 
+impl Status {
+    /// For people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Invalid => "invalid",
+            Self::Suspended => "suspended",
+            Self::Other(_) => "an unregistered status",
+        }
+    }
+}
+
 /// Why a list, or a token's place in it, cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum StatusListError {
@@ -83,6 +118,12 @@ pub enum StatusListError {
     UriTooLong {
         /// Its length in bytes.
         length: usize,
+    },
+    /// A list where the configuration of its issuer has none.
+    #[error("list `{uri}` is below none of the issuer's `status.prefixes`")]
+    ForeignUri {
+        /// Where, shortened.
+        uri: String,
     },
     /// A list about another URI than the one it was fetched from.
     #[error("list is of `{found}`, not `{expected}`")]
@@ -141,6 +182,8 @@ pub struct StatusListToken {
     pub ttl: Option<Duration>,
     /// The list.
     pub list: StatusList,
+    /// The list as it was published.
+    compressed: Vec<u8>,
 }
 
 /// The statuses of an issuer's tokens, packed.
@@ -205,15 +248,23 @@ impl StatusListToken {
         let compressed =
             base64url::decode(lst.as_bytes()).map_err(|_| StatusListError::Encoding)?;
         let bits = u8::try_from(bits).map_err(|_| StatusListError::Bits)?;
-        Ok(Self { iat, exp, ttl, list: StatusList::inflate(bits, &compressed)? })
+        let list = StatusList::inflate(bits, &compressed)?;
+        Ok(Self { iat, exp, ttl, list, compressed })
     }
 
-    /// Until when a list that was fetched at `fetched_at` may be used: its `ttl` (within
-    /// [`MIN_AGE`] and [`MAX_AGE`]), but not beyond its `exp`.
+    /// How long after it was fetched it should be fetched again: its `ttl`, within [`MIN_AGE`] and
+    /// [`MAX_AGE`].
+    #[must_use]
+    pub fn refresh(&self) -> Duration {
+        self.ttl.unwrap_or(DEFAULT_AGE).clamp(MIN_AGE, MAX_AGE)
+    }
+
+    /// Until when a list that was fetched at `fetched_at` may be used: while its next one is late,
+    /// for as long again as it was good at first, so that a server's restart refuses nobody; but
+    /// not longer than [`MAX_AGE`], and not beyond its `exp`.
     #[must_use]
     pub fn good_until(&self, fetched_at: UnixTime) -> UnixTime {
-        let age = self.ttl.unwrap_or(MAX_AGE).clamp(MIN_AGE, MAX_AGE);
-        let until = fetched_at.plus(age);
+        let until = fetched_at.plus(self.refresh().saturating_mul(2).min(MAX_AGE));
         self.exp.map_or(until, |exp| until.min(exp))
     }
 
@@ -309,7 +360,7 @@ impl std::fmt::Debug for StatusListToken {
             .field("exp", &self.exp)
             .field("ttl", &self.ttl)
             .field("list", &self.list)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

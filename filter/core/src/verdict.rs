@@ -32,6 +32,7 @@ use crate::jws::{Algorithm, JwsError};
 use crate::record::{FactKind, SignalId};
 use crate::route::{RouteError, StepUp};
 use crate::spiffe::SvidError;
+use crate::status_list::{Status, StatusListError};
 use crate::time::UnixTime;
 
 mod response;
@@ -260,6 +261,25 @@ pub enum Denial {
         /// When it happened.
         at: UnixTime,
     },
+    /// A status that cannot be read, is kept where the configuration has no lists, or beyond the end of its list.
+    #[error("status: {0}")]
+    Status(StatusListError),
+    /// Its issuer's list says that it is not valid, or not now.
+    #[error("status list `{uri}` says {} at place {index}", .status.name())]
+    StatusRevoked {
+        /// Which list, shortened.
+        uri: String,
+        /// The token's place in it.
+        index: u64,
+        /// What it says there.
+        status: Status,
+    },
+    /// Its issuer's list is not there, or too old.
+    #[error("status list `{uri}` has not been fetched, or not for too long")]
+    StatusUnknown {
+        /// Which list, shortened.
+        uri: String,
+    },
     /// A valid token that does not allow this.
     #[error("scope `{}` is missing, the route asks for `{}`", .missing, .required.join(" "))]
     InsufficientScope {
@@ -378,6 +398,9 @@ impl Denial {
             Self::TooManySubjects { .. } => "too_many_subjects",
             Self::Revoked { .. } => "revoked",
             Self::Disabled { .. } => "disabled",
+            Self::Status(_) => "invalid_status",
+            Self::StatusRevoked { .. } => "status_revoked",
+            Self::StatusUnknown { .. } => "status_unknown",
             Self::State { kind, .. } => match kind {
                 FactKind::ClaimsChanged => "claims_changed",
                 FactKind::DeviceNotCompliant => "device_not_compliant",
@@ -549,7 +572,9 @@ impl Denial {
             | Self::SenderConstrained
             | Self::TooManySubjects { .. }
             | Self::Revoked { .. }
-            | Self::Disabled { .. } => Class::InvalidToken,
+            | Self::Disabled { .. }
+            | Self::Status(_)
+            | Self::StatusRevoked { .. } => Class::InvalidToken,
             Self::State { kind, .. } => match kind {
                 // A new token would have the new claims.
                 FactKind::ClaimsChanged | FactKind::RevokedBefore | FactKind::Disabled => {
@@ -569,6 +594,7 @@ impl Denial {
             Self::NotConfigured
             | Self::Unreadable { .. }
             | Self::KeysNotReady { .. }
+            | Self::StatusUnknown { .. }
             | Self::NeverSynchronized
             | Self::Stale { .. }
             | Self::TableUnavailable(_) => Class::NotNow,

@@ -24,6 +24,7 @@ mod issuers;
 mod keys;
 mod resources;
 mod routes;
+mod status;
 
 /// A companion further away than this is not followed but guessed at.
 const MAX_STALENESS_SECS: u64 = 24 * 60 * 60;

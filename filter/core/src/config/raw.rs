@@ -27,6 +27,7 @@ pub(super) struct RawIssuer {
     pub(super) algorithms: Option<Vec<String>>,
     pub(super) types: Option<Vec<String>>,
     pub(super) keys: Option<RawKeys>,
+    pub(super) status: Option<RawStatus>,
     pub(super) leeway_secs: Option<u64>,
     pub(super) max_token_lifetime_secs: Option<u64>,
     pub(super) assumed_lifetime_secs: Option<u64>,
@@ -45,6 +46,14 @@ pub(super) struct RawKeys {
     pub(super) discovery: Option<String>,
     pub(super) jwks_authority: Option<String>,
     pub(super) jwks_cluster: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStatus {
+    pub(super) prefixes: Option<Vec<String>>,
+    pub(super) cluster: Option<String>,
+    pub(super) on_unknown: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -101,6 +101,12 @@ const ISSUER: &[Field] = &[
         "Where its keys come from: `inline`, `url`, `inline_bundle`, `bundle_url` or `discovery`; all that are fetched with `cluster`.",
     ),
     field(
+        "status",
+        Kind::Object(STATUS),
+        NONE,
+        "Where the status lists of its tokens are (Token Status List): a second source of revocation. Without it, a token's `status` is ignored.",
+    ),
+    field(
         "leeway_secs",
         Kind::Number,
         "30",
@@ -161,6 +167,27 @@ const KEYS: &[Field] = &[
         "The only host (with port) that the metadata's `jwks_uri` may have.",
     ),
     field("jwks_cluster", Kind::Text, "`cluster`", "The cluster or upstream for that host."),
+];
+
+const STATUS: &[Field] = &[
+    field(
+        "prefixes",
+        Kind::Texts,
+        REQUIRED,
+        "https URLs that end with a slash; a token whose list is below none of them is refused.",
+    ),
+    field(
+        "cluster",
+        Kind::Text,
+        REQUIRED,
+        "The gateway's cluster (Envoy) or upstream that has the lists.",
+    ),
+    field(
+        "on_unknown",
+        Kind::Text,
+        "`deny`",
+        "While a token's list is not there, or too old: `deny` answers 503; `allow` decides without it.",
+    ),
 ];
 
 const SUBJECT_CLAIMS: &[Field] = &[

@@ -13,6 +13,7 @@ use crate::route::{Access, Requirements, StepUp};
 mod keys;
 mod reasons;
 mod reference;
+mod status;
 
 /// A P-256 key from RFC 7517 appendix A.1.
 fn key_set() -> Value {
@@ -51,6 +52,9 @@ fn most() -> Value {
     config["issuers"][0]["leeway_secs"] = json!(0);
     config["issuers"][0]["max_token_lifetime_secs"] = json!(900);
     config["issuers"][0]["assumed_lifetime_secs"] = json!(600);
+    config["issuers"][0]["status"] = json!({
+        "prefixes": ["https://idp.example.com/status/"], "cluster": "idp", "on_unknown": "allow",
+    });
     config["issuers"][0]["subject_claims"] = json!({
         "session": "session_id", "device": "did", "tenant": "tid", "org_unit": "ou",
         "groups": "groups", "email": "mail", "phone": "phone_number",

@@ -8,7 +8,7 @@
 use std::rc::Rc;
 
 use super::Context;
-use super::verified::{Authentication, Lifetime, Verified};
+use super::verified::{Authentication, Lifetime, StatusPlace, Verified};
 use crate::claims::{self, Claims};
 use crate::config::{Config, Issuer, TokenType};
 use crate::identity::Identity;
@@ -17,6 +17,7 @@ use crate::jws::{Jws, typ_matches};
 use crate::keys::KeyMark;
 use crate::mapping;
 use crate::spiffe::{self, JwtSvid};
+use crate::status_list::{StatusListError, StatusReference};
 use crate::subject::SubjectHasher;
 use crate::time::UnixTime;
 use crate::verdict::Denial;
@@ -67,6 +68,7 @@ pub(super) fn verify(
     }
     audience(&claims, issuer)?;
     let lifetime = lifetime(&claims, issuer, now)?;
+    let status = status(&payload, issuer)?;
     let subjects = mapping::token_keys(&claims, &issuer.subject_claims, hasher);
     if subjects.len() > mapping::MAX_TOKEN_KEYS {
         let (count, limit) = (subjects.len(), mapping::MAX_TOKEN_KEYS);
@@ -77,6 +79,7 @@ pub(super) fn verify(
         key,
         lifetime,
         scopes: claims.scope.iter().map(|scope| (*scope).to_owned()).collect(),
+        status,
         subjects,
         authentication: Authentication {
             acr: claims.acr.map(Box::from),
@@ -182,6 +185,19 @@ fn lifetime(claims: &Claims<'_>, issuer: &Issuer, now: UnixTime) -> Result<Lifet
         return Err(Denial::LifetimeTooLong { lifetime: exp.since(from), limit });
     }
     Ok(lifetime)
+}
+
+/// Where the token's status is, if its issuer's configuration says that it has lists.
+fn status(payload: &Value<'_>, issuer: &Issuer) -> Result<Option<StatusPlace>, Denial> {
+    let (Some(source), Some(payload)) = (&issuer.status, payload.as_object()) else {
+        return Ok(None);
+    };
+    let found = StatusReference::find(payload).map_err(Denial::Status)?;
+    let Some(StatusReference { uri, index }) = found else { return Ok(None) };
+    if source.location(uri).is_none() {
+        return Err(Denial::Status(StatusListError::ForeignUri { uri: excerpt(uri) }));
+    }
+    Ok(Some(StatusPlace { uri: uri.into(), index, on_unknown: source.on_unknown() }))
 }
 
 fn required<T>(claim: Option<T>, name: &'static str) -> Result<T, Denial> {

@@ -11,6 +11,8 @@ use crate::keys::{KeyMark, KeyStore};
 use crate::metrics::{Counters, Id};
 use crate::record::{FactKind, SubjectHash};
 use crate::route::{Requirements, StepUp};
+use crate::shared::SharedData;
+use crate::status_list::{OnUnknown, Status, StatusStore, Unknown};
 use crate::table::{Revocation, revocation, state};
 use crate::time::UnixTime;
 use crate::verdict::{Denial, Permit};
@@ -24,6 +26,8 @@ pub(super) struct Verified {
     pub(super) lifetime: Lifetime,
     pub(super) scopes: Vec<String>,
     pub(super) authentication: Authentication,
+    /// Where its issuer says whether it is still valid.
+    pub(super) status: Option<StatusPlace>,
     /// Whose revocation revokes it.
     pub(super) subjects: Vec<SubjectHash>,
     pub(super) identity: Rc<Identity>,
@@ -48,6 +52,14 @@ pub(super) struct Lifetime {
     pub(super) age_from: UnixTime,
 }
 
+/// A place in a status list.
+#[derive(Clone, Debug)]
+pub(super) struct StatusPlace {
+    pub(super) uri: Box<str>,
+    pub(super) index: u64,
+    pub(super) on_unknown: OnUnknown,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct KnownState {
     epoch: u64,
@@ -62,12 +74,13 @@ impl Verified {
         keys.is_current(self.issuer, &mut self.key)
     }
 
-    /// Checks 5 to 7: time, revocation, scope.
+    /// Checks 5 to 7: time, revocation and status, scope.
     pub(super) fn judge(
         &mut self,
         standing: Standing,
         required: &Requirements,
         context: &mut Context<'_>,
+        statuses: &mut StatusStore,
         counters: &mut Counters,
         now: UnixTime,
     ) -> Result<Permit, Denial> {
@@ -75,6 +88,10 @@ impl Verified {
         self.lifetime.refuse_forgotten(standing.retention, now)?;
         if let Some(revocation) = self.revocation(standing.epoch, context, counters)? {
             return Err(self.lifetime.denial(&revocation));
+        }
+        if let Some(place) = &self.status {
+            let iss = self.identity.issuer();
+            place.check(iss, statuses, standing.keys_version, context.shared, now)?;
         }
         let Requirements { scopes, step_up, refused_state, .. } = required;
         let holding = self.state.iter().flat_map(|known| &known.state);
@@ -132,8 +149,33 @@ impl Verified {
             // No more than one fact of each kind.
             .saturating_add(FactKind::ALL.len().saturating_mul(size_of::<Revocation>()))
             .saturating_add(self.authentication.acr.as_ref().map_or(0, |acr| acr.len()))
+            .saturating_add(self.status.as_ref().map_or(0, |place| place.uri.len()))
             .saturating_add(size_of_val(self.subjects.as_slice()))
             .saturating_add(self.identity.bytes())
+    }
+}
+
+impl StatusPlace {
+    /// Asks its issuer's list.
+    fn check(
+        &self,
+        iss: &str,
+        statuses: &mut StatusStore,
+        version: u32,
+        shared: &dyn SharedData,
+        now: UnixTime,
+    ) -> Result<(), Denial> {
+        let Self { uri, index, on_unknown } = self;
+        match (statuses.status((iss, uri), *index, version, shared, now), on_unknown) {
+            (Ok(Ok(Status::Valid)), _) | (Err(Unknown), OnUnknown::Allow) => Ok(()),
+            (Ok(Ok(status)), _) => {
+                Err(Denial::StatusRevoked { uri: json::excerpt(uri), index: *index, status })
+            }
+            (Ok(Err(error)), _) => Err(Denial::Status(error)),
+            (Err(Unknown), OnUnknown::Deny) => {
+                Err(Denial::StatusUnknown { uri: json::excerpt(uri) })
+            }
+        }
     }
 }
 

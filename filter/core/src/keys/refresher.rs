@@ -415,7 +415,7 @@ impl fmt::Display for KeysNotice {
 }
 
 /// From three quarters of `pause` to all of it: gateways that started together do not ask together.
-fn spread(pause: Duration, random: u64) -> Duration {
+pub(crate) fn spread(pause: Duration, random: u64) -> Duration {
     let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
     let quarter = millis / 4;
     Duration::from_millis(millis.saturating_sub(quarter.saturating_mul(random % 1025) / 1024))

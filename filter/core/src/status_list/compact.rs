@@ -23,10 +23,10 @@ pub struct CompactList {
 }
 
 impl CompactList {
-    /// The value. Compresses the list again, since what was published may be compressed badly.
+    /// The value.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let StatusListToken { iat, exp, ttl, list } = &self.token;
+        let StatusListToken { iat, exp, ttl, list, compressed } = &self.token;
         let numbers = [
             self.fetched_at.millis(),
             iat.millis(),
@@ -35,9 +35,14 @@ impl CompactList {
         ];
         let mut value = vec![FORM, list.bits];
         value.extend(numbers.into_iter().flat_map(u64::to_be_bytes));
-        // Level 6 is zlib's own default; higher ones gain little on bits.
-        value.extend(miniz_oxide::deflate::compress_to_vec_zlib(&list.packed, 6));
+        value.extend_from_slice(compressed);
         value
+    }
+
+    /// When the list was fetched, without reading the rest.
+    pub(super) fn peek(value: &[u8]) -> Option<UnixTime> {
+        let ([FORM, _], rest) = value.split_first_chunk()? else { return None };
+        number(rest).map(|(fetched_at, _)| UnixTime::from_millis(fetched_at))
     }
 
     /// Reads what [`CompactList::to_bytes`] wrote; nothing for anything else.
@@ -55,6 +60,7 @@ impl CompactList {
             exp: present(exp).map(UnixTime::from_millis),
             ttl: present(ttl).map(Duration::from_secs),
             list: list.ok()?,
+            compressed: compressed.to_vec(),
         };
         Some(Self { fetched_at: UnixTime::from_millis(fetched_at), token })
     }

@@ -67,6 +67,9 @@ fn all() -> Vec<Denial> {
         Denial::TooManySubjects { count: 33, limit: 32 },
         Denial::Revoked { signal, event, at: at(1500), issued_at: Some(at(1400)) },
         Denial::Disabled { signal, event: "account-disabled", at: at(1500) },
+        Denial::Status(StatusListError::OutOfRange { index: 9, places: 8 }),
+        Denial::StatusRevoked { uri: issuer(), index: 7, status: Status::Suspended },
+        Denial::StatusUnknown { uri: issuer() },
         Denial::State {
             kind: FactKind::ClaimsChanged,
             signal,
@@ -157,6 +160,9 @@ fn operators_read_the_facts_that_were_compared() {
         "token names 33 subjects, at most 32 are looked up",
         "revoked by signal abababababababababababababababab (session-revoked) as of 1500, token issued at 1400",
         "disabled by signal abababababababababababababababab (account-disabled) as of 1500",
+        "status: place 9 is beyond the list, which has 8",
+        "status list `https://idp` says suspended at place 7",
+        "status list `https://idp` has not been fetched, or not for too long",
         "claims_changed by signal abababababababababababababababab (token-claims-change) as of 1500, and the route does not accept that",
         "device_not_compliant by signal abababababababababababababababab (device-compliance-change) as of 1500, and the route does not accept that",
         "assurance_below_3 by signal abababababababababababababababab (assurance-level-change) as of 1500, and the route does not accept that",
@@ -228,7 +234,7 @@ fn clients_get_one_answer_for_each_class_and_nothing_more() {
                 None,
             ),
             "not_configured" | "unreadable_request" | "keys_not_ready" | "never_synchronized"
-            | "stale" | "table_unavailable" => {
+            | "stale" | "table_unavailable" | "status_unknown" => {
                 (503, 14, None, r#"{"error":"temporarily_unavailable"}"#, Some(2))
             }
             _ => (

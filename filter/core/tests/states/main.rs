@@ -16,6 +16,7 @@ mod hostile;
 mod hostile_bytes;
 mod revocations;
 mod session_state;
+mod status_lists;
 mod svids;
 #[path = "../world/mod.rs"]
 mod world;

@@ -22,6 +22,7 @@ use rescind_core::record::{Fact, FactKind, FactValue, Record, RecordKey, SignalI
 use rescind_core::replica::{FeedRequest, Replica, Step};
 use rescind_core::request::{Field, RequestView};
 use rescind_core::shared::LocalSharedData;
+use rescind_core::status_list::ListRefresher;
 use rescind_core::subject::{SubjectHasher, SubjectKey, SubjectKind};
 use rescind_core::table::{TableReader, TableStatus};
 use rescind_core::time::UnixTime;
@@ -160,6 +161,7 @@ pub(crate) struct World {
     keys: KeyStore,
     table: TableReader,
     refresher: Refresher,
+    lists: ListRefresher,
     fetches: Vec<Fetch>,
     replica: Replica,
     request: Option<FeedRequest>,
@@ -180,6 +182,7 @@ impl World {
             keys: KeyStore::new(&config),
             table: config.table_reader(),
             refresher: Refresher::new(&config),
+            lists: ListRefresher::new(&config),
             fetches: Vec::new(),
             replica: Replica::new(config.replica()),
             request: None,
@@ -340,6 +343,28 @@ impl World {
             assert!(self.replica.bump_keys_version(&self.shared, self.now, 7));
             self.refresher.announced();
         }
+    }
+
+    /// The leader asks for the status lists that tokens have named, and is answered with this. Returns the paths that
+    /// it asked for.
+    pub(crate) fn serve_list(&mut self, response: Option<(u16, &str)>) -> Vec<String> {
+        let (fetches, _) = self.lists.handle_tick(true, &self.shared, self.now, 0);
+        for fetch in &fetches {
+            let response = response.map(|(status, body)| (status, body.as_bytes()));
+            self.lists.handle_response(
+                fetch.source,
+                response,
+                (&mut self.keys, &SoftwareVerifier),
+                &self.shared,
+                self.now,
+                0,
+            );
+        }
+        if self.lists.has_news() {
+            assert!(self.replica.bump_keys_version(&self.shared, self.now, 7));
+            self.lists.announced();
+        }
+        fetches.into_iter().map(|fetch| fetch.path).collect()
     }
 
     /// How many key sets the leader asks for now; the issuer answers what it answered before.

@@ -61,6 +61,10 @@ impl Check {
                 self.only_an_svids(raw.types.is_some(), algorithms, path);
             }
         }
+        let status = match raw.status {
+            Some(status) => self.status(status, &at("status")).map(Some),
+            None => Some(None),
+        };
         let leeway = raw.leeway_secs.unwrap_or(30);
         let leeway = self.seconds(leeway, &at("leeway_secs"), 0, MAX_LEEWAY_SECS);
         let lifetime = raw.max_token_lifetime_secs.unwrap_or(3600);
@@ -82,6 +86,7 @@ impl Check {
             algorithms: algorithms?,
             types: types?,
             keys: keys?,
+            status: status?,
             leeway: leeway?,
             max_token_lifetime: lifetime?,
             assumed_lifetime: assumed?,
