@@ -92,10 +92,13 @@ enum Command {
     },
     /// Load signals from a file into the journal of a stopped companion.
     ///
-    /// One JSON object a line: {"sub_id": {…}, "event": "session-revoked", "event_timestamp": 1700000000}.
+    /// One a line: signed SETs; or subjects and times, as JSON
+    /// {"sub_id": {…}, "event_timestamp": 1700000000, "event": "session-revoked"}, or comma-separated
+    /// under a line that names the columns, such as `iss,sub,time,event`. Importing again changes
+    /// nothing.
     Import {
-        /// The file.
-        file: PathBuf,
+        #[command(flatten)]
+        options: import::Options,
         /// The configuration.
         #[arg(long, default_value = "rescind.toml")]
         config: PathBuf,
@@ -166,10 +169,12 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             Ok(text) => print(&text),
             Err(error) => report(Err(error.to_string())),
         },
-        Command::Import { file, config } => {
-            with_config(&config, |config| match import::import(&file, &config) {
-                Ok(text) => print(&text),
-                Err(error) => report(Err(error.to_string())),
+        Command::Import { options, config } => {
+            with_config(&config, |config| {
+                match import::import(&options, &config, &mut io::stderr()) {
+                    Ok(done) => print(&done.to_string()),
+                    Err(error) => report(Err(error.to_string())),
+                }
             })
         }
         Command::Compact { config } => with_config(&config, |config| match compact(&config) {

@@ -14,7 +14,7 @@ use hyper::Method;
 use rescind_core::jwk::{KeySet, KeySetError, MAX_KEY_SET_BYTES};
 use tokio::time::Instant;
 
-use crate::config::KeySource;
+use crate::config::{KeySource, Transmitter};
 use crate::metrics::{Counter, Metrics};
 use crate::outbound::{Call, CallError, Outbound};
 
@@ -53,6 +53,17 @@ pub(crate) fn read_file(path: &Path) -> Result<KeySet, FetchError> {
     let limit = u64::try_from(MAX_KEY_SET_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     std::fs::File::open(path)?.take(limit).read_to_end(&mut text)?;
     Ok(KeySet::parse(&text)?)
+}
+
+/// The keys of `transmitter`, once, for a command.
+pub(crate) fn load(transmitter: &Transmitter) -> Result<KeySet, FetchError> {
+    match &transmitter.keys {
+        KeySource::File(path) => read_file(path),
+        KeySource::Url(url) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(fetch(&Outbound::new(&transmitter.roots), url))
+        }
+    }
 }
 
 async fn fetch(http: &Outbound, url: &str) -> Result<KeySet, FetchError> {

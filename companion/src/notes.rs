@@ -48,7 +48,7 @@ pub(crate) fn described(number: Option<u64>, note: &Note) -> Value {
 }
 
 /// What a SET says, as far as it can be read.
-fn claims(raw: &[u8]) -> Value {
+pub(crate) fn claims(raw: &[u8]) -> Value {
     let part = raw.split(|byte| *byte == b'.').nth(1).unwrap_or_default();
     let text = base64url::decode(part).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or(Value::Null)

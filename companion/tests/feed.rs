@@ -98,7 +98,10 @@ fn an_import_is_paged_in_full_and_importing_again_changes_nothing() {
     let mut lines = String::new();
     for n in 0..10_000 {
         let sub_id = json!({"format": "iss_sub", "iss": support::IDP, "sub": format!("user-{n}")});
-        lines.push_str(&format!("{}\n", json!({ "sub_id": sub_id })));
+        lines.push_str(&format!(
+            "{}\n",
+            json!({ "sub_id": sub_id, "event_timestamp": support::now() })
+        ));
     }
     companion.directory.write("lines", &lines);
     let done = companion.run(&["import", "lines"]);

@@ -97,7 +97,10 @@ fn the_port_answers_while_the_journal_is_replayed() {
     let mut lines = String::new();
     for n in 0..40_000 {
         let sub_id = json!({"format": "iss_sub", "iss": IDP, "sub": format!("user-{n}")});
-        lines.push_str(&format!("{}\n", json!({ "sub_id": sub_id })));
+        lines.push_str(&format!(
+            "{}\n",
+            json!({ "sub_id": sub_id, "event_timestamp": support::now() })
+        ));
     }
     companion.directory.write("lines", &lines);
     assert!(companion.run(&["import", "lines"]).status.success());
