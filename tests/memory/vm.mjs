@@ -78,7 +78,8 @@ const bytes = (value) => Buffer.concat([head(2, value.length), value]);
 const array = (items) => Buffer.concat([head(4, items.length), ...items]);
 
 const log = crypto.randomBytes(16);
-const RECORDS = 100_000;
+const RECORDS = 1_000_000;
+let sent = 0;
 const PAGE_RECORDS = 4096;
 const record = () =>
   array([
@@ -89,6 +90,7 @@ const record = () =>
 function page(path) {
   const from = Number(/after=[0-9a-f]+\.(\d+)/.exec(path)?.[1] ?? 0);
   const to = Math.min(from + PAGE_RECORDS, RECORDS);
+  sent = Math.max(sent, to);
   const records = Array.from({ length: to - from }, record);
   const payload = array([
     uint(1), bytes(log), uint(from), uint(to), uint(Math.floor(now)),
@@ -276,7 +278,10 @@ configuration = Buffer.from(
 );
 if (vm.proxy_on_configure(ROOT, configuration.length) !== 1) throw new Error("not configured");
 note("configured");
-for (let turn = 0; turn < 60; turn++) tick(100);
+for (let turn = 0; turn < 3000 && sent < RECORDS; turn++) tick(100);
+if (sent < RECORDS) throw new Error(`only ${sent} records were asked for`);
+// The last page is applied, and the table has grown.
+for (let turn = 0; turn < 200; turn++) tick(100);
 call(token({}));
 note("key sets fetched, table read");
 

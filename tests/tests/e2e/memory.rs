@@ -5,7 +5,7 @@ use std::process::Command;
 use rescind_e2e::tools;
 use serde_json::Value;
 
-/// For 50 issuers with key sets of 64 KiB, a table of 100,000 records, and full caches.
+/// For 50 issuers with key sets of 64 KiB, a table of a million records, and full caches.
 const MAX_VM_BYTES: u64 = 32 * 1024 * 1024;
 
 #[test]
