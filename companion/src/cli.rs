@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use crate::client::{Access, Client, Revocation};
 use crate::config::{Config, Problem};
 use crate::journal::{self, Journal, JournalError};
-use crate::{import, keygen, server};
+use crate::{doctor, import, keygen, server};
 
 /// Wrong usage or configuration (`EX_USAGE` of sysexits.h).
 const EX_USAGE: u8 = 64;
@@ -65,6 +65,11 @@ enum Command {
         signal: String,
         #[command(flatten)]
         access: Access,
+    },
+    /// Find out what is wrong: with a SET, or with configuration, keys, companion and gateways.
+    Doctor {
+        #[command(flatten)]
+        options: doctor::Options,
     },
     /// Show the SETs that were refused last, by whom they were sent, and why.
     Refused {
@@ -193,6 +198,16 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             })
         }
         Command::Show { signal, access } => with_client(&access, |client| client.show(&signal)),
+        Command::Doctor { options } => {
+            with_config(options.config(), |config| match options.examine(&config) {
+                Ok(examined) if examined.wrong => {
+                    let _shown = print(&examined.text);
+                    ExitCode::FAILURE
+                }
+                Ok(examined) => print(&examined.text),
+                Err(error) => report(Err(error)),
+            })
+        }
         Command::Refused { access, json } => {
             with_client(&access, |client| client.notes("refused", json))
         }

@@ -31,6 +31,13 @@ pub(crate) struct Access {
     ca: Option<PathBuf>,
 }
 
+impl Access {
+    /// The companion's configuration.
+    pub(crate) fn config(&self) -> &std::path::Path {
+        &self.config
+    }
+}
+
 /// A subject, and the event that suits it if the operator names none.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Revocation {
@@ -220,15 +227,25 @@ impl Client {
         serde_json::to_string_pretty(&value).map_err(|error| error.to_string())
     }
 
+    /// The last notes of the audit trail about `kind`, as the companion says them.
+    pub(crate) fn notes_json(&self, kind: &str) -> Result<Value, String> {
+        self.get(&format!("/v1/notes/{kind}"))
+    }
+
+    /// The state of the log and of the gateways, as the companion says it.
+    pub(crate) fn status_json(&self) -> Result<Value, String> {
+        self.get("/v1/status")
+    }
+
     /// The last notes of the audit trail about `kind`.
     pub(crate) fn notes(&self, kind: &str, json: bool) -> Result<String, String> {
-        let notes = self.get(&format!("/v1/notes/{kind}"))?;
+        let notes = self.notes_json(kind)?;
         if json { Ok(notes.to_string()) } else { Ok(crate::notes::table(&notes)) }
     }
 
     /// The state of the log and of the gateways.
     pub(crate) fn status(&self, json: bool) -> Result<String, String> {
-        let status = self.get("/v1/status")?;
+        let status = self.status_json()?;
         if json { Ok(status.to_string()) } else { Ok(table(&status)) }
     }
 }

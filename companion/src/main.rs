@@ -15,6 +15,7 @@ mod cli;
 mod client;
 mod clock;
 mod config;
+mod doctor;
 mod feed;
 mod followers;
 mod front;
