@@ -76,6 +76,11 @@ impl Peer {
         Ok(self.http.call(call, again).await?)
     }
 
+    /// Makes `call` without showing anything: metadata is public.
+    pub(crate) async fn call_openly(&self, call: Call) -> Result<Answer, PeerError> {
+        Ok(self.http.call(call, None).await?)
+    }
+
     async fn header(&self) -> Result<Option<String>, PeerError> {
         match &self.credential {
             None => Ok(None),

@@ -12,6 +12,8 @@ use crate::config::{Config, Problem};
 use crate::journal::{self, Journal, JournalError};
 use crate::{doctor, import, keygen, server};
 
+mod streams;
+
 /// Wrong usage or configuration (`EX_USAGE` of sysexits.h).
 const EX_USAGE: u8 = 64;
 
@@ -95,6 +97,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// See and manage the transmitters' streams.
+    Streams(streams::Streams),
     /// Load signals from a file into the journal of a stopped companion.
     ///
     /// One a line: signed SETs; or subjects and times, as JSON
@@ -214,6 +218,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Unmatched { access, json } => {
             with_client(&access, |client| client.notes("unmatched", json))
         }
+        Command::Streams(streams) => with_client(streams.access(), |client| streams.run(client)),
         Command::Status { access, json } => with_client(&access, |client| client.status(json)),
     }
 }

@@ -1,4 +1,4 @@
-//! The commands that talk to a running companion: `revoke`, `show`, `status`.
+//! The commands that talk to a running companion: `revoke`, `show`, `status`, `streams`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::config::Problem;
+
+mod streams;
 
 /// For one request.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -24,7 +24,7 @@ mod transmitter;
 
 pub(crate) use section::Problem;
 use section::{Problems, Section};
-pub(crate) use transmitter::{Delivery, KeySource, Polling, Transmitter};
+pub(crate) use transmitter::{Delivery, KeySource, Polling, Transmitter, is_safe_url};
 
 /// The shortest retention: below a minute no token lifetime makes sense.
 const MIN_RETENTION_SECS: u32 = 60;

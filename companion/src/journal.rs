@@ -34,6 +34,7 @@ mod integrity;
 mod notes;
 mod pruning;
 mod recover;
+mod streams;
 mod writer;
 
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub(crate) use error::JournalError;
 use integrity::{Origin, Seal, TAG_BYTES, Tag, Tally};
 pub(crate) use notes::{Note, NoteKind};
 pub(crate) use recover::recover;
+pub(crate) use streams::StoredStream;
 pub(crate) use writer::{Accepted, Submit, WriteError, start};
 
 /// The format of the file. A file of another format is refused: 1 had no tags, and no version that

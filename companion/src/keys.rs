@@ -138,6 +138,16 @@ impl Keys {
         self.read().await;
     }
 
+    /// Asks the source if nothing is known yet: the first SET of a stream that was just created must
+    /// not be lost because it came before the keys.
+    pub(crate) async fn have_any(&self) {
+        let mut last = self.refresh.lock().await;
+        if self.current().is_some() || last.is_some_and(|last| last.elapsed() < FILE_EVERY) {
+            return;
+        }
+        *last = if self.read().await { None } else { Some(Instant::now()) };
+    }
+
     /// Keeps the set fresh for ever: a file when it changes, a URL from time to time.
     pub(crate) async fn keep_fresh(self: Arc<Self>) {
         let mut failures = 0_u32;

@@ -38,6 +38,7 @@ mod service;
 mod show;
 mod signals;
 mod signer;
+mod stream;
 mod verifier;
 
 fn main() -> ExitCode {

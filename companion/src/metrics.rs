@@ -28,7 +28,7 @@ pub(crate) struct Metric {
 }
 
 /// All of them.
-pub(crate) const TABLE: [Metric; 19] = [
+pub(crate) const TABLE: [Metric; 23] = [
     counter("rescind_sets_total", "SETs by outcome: accepted, duplicate, refused or unavailable"),
     counter("rescind_sets_refused_total", "refused SETs by error code (RFC 8935)"),
     counter("rescind_sets_recorded_total", "accepted SETs without effect on any token"),
@@ -45,6 +45,10 @@ pub(crate) const TABLE: [Metric; 19] = [
         "rescind_notes_dropped_total",
         "refused SETs beyond what the audit trail takes an hour",
     ),
+    counter("rescind_stream_calls_total", "calls of transmitters' stream APIs, by outcome"),
+    counter("rescind_verifications_total", "stream verifications: asked for, and come"),
+    gauge("rescind_stream_gap", "1 while a transmitter's events may be missed, by transmitter"),
+    gauge("rescind_stream_verified_seconds", "time since a stream was verified, by transmitter"),
     counter("rescind_journal_commits_total", "groups of SETs made durable"),
     counter("rescind_journal_commit_seconds_total", "time spent in making groups durable"),
     counter("rescind_journal_failures_total", "groups that could not be made durable"),
@@ -104,6 +108,14 @@ pub(crate) enum Counter {
     PollAcks,
     /// A polled SET was refused, to be reported.
     PollErrors,
+    /// A stream API did what it should.
+    StreamCallsAnswered,
+    /// It did not.
+    StreamCallsFailed,
+    /// A verification was asked for.
+    VerificationsAsked,
+    /// It came.
+    StreamsVerified,
     /// A group was made durable.
     Commits,
     /// A group could not be made durable.
@@ -121,7 +133,7 @@ pub(crate) enum Counter {
 }
 
 /// Each counter's line: metric and labels, in the order of [`Counter`].
-const LINES: [(&str, &str); 24] = [
+const LINES: [(&str, &str); 28] = [
     ("rescind_sets_total", "{outcome=\"accepted\"}"),
     ("rescind_sets_total", "{outcome=\"duplicate\"}"),
     ("rescind_sets_total", "{outcome=\"refused\"}"),
@@ -139,6 +151,10 @@ const LINES: [(&str, &str); 24] = [
     ("rescind_polls_total", "{outcome=\"failed\"}"),
     ("rescind_poll_reports_total", "{as=\"ack\"}"),
     ("rescind_poll_reports_total", "{as=\"setErrs\"}"),
+    ("rescind_stream_calls_total", "{outcome=\"answered\"}"),
+    ("rescind_stream_calls_total", "{outcome=\"failed\"}"),
+    ("rescind_verifications_total", "{outcome=\"asked\"}"),
+    ("rescind_verifications_total", "{outcome=\"verified\"}"),
     ("rescind_journal_commits_total", ""),
     ("rescind_journal_failures_total", ""),
     ("rescind_feed_pages_total", ""),
@@ -167,6 +183,8 @@ pub(crate) struct Gauges {
     pub(crate) journal_bytes: u64,
     /// Name, lag and seconds since the last poll of each gateway that asked since the start.
     pub(crate) gateways: Vec<(String, u64, f64)>,
+    /// Name of each transmitter, whether it has a gap, and seconds since it was verified.
+    pub(crate) streams: Vec<(String, bool, Option<f64>)>,
 }
 
 impl Counter {
@@ -189,13 +207,17 @@ impl Counter {
             Self::PollsFailed => 14,
             Self::PollAcks => 15,
             Self::PollErrors => 16,
-            Self::Commits => 17,
-            Self::CommitFailures => 18,
-            Self::FeedPages => 19,
-            Self::FeedSignatures => 20,
-            Self::KeysFetched => 21,
-            Self::KeysFailed => 22,
-            Self::NotesDropped => 23,
+            Self::StreamCallsAnswered => 17,
+            Self::StreamCallsFailed => 18,
+            Self::VerificationsAsked => 19,
+            Self::StreamsVerified => 20,
+            Self::Commits => 21,
+            Self::CommitFailures => 22,
+            Self::FeedPages => 23,
+            Self::FeedSignatures => 24,
+            Self::KeysFetched => 25,
+            Self::KeysFailed => 26,
+            Self::NotesDropped => 27,
         }
     }
 
@@ -284,6 +306,22 @@ impl Metrics {
                 }
                 return;
             }
+            "rescind_stream_gap" => {
+                for (transmitter, gap, _) in &gauges.streams {
+                    let gap = u8::from(*gap);
+                    let _infallible =
+                        writeln!(page, "{name}{{transmitter=\"{transmitter}\"}} {gap}");
+                }
+                return;
+            }
+            "rescind_stream_verified_seconds" => {
+                for (transmitter, _, verified) in &gauges.streams {
+                    let Some(seconds) = verified else { continue };
+                    let _infallible =
+                        writeln!(page, "{name}{{transmitter=\"{transmitter}\"}} {seconds:.3}");
+                }
+                return;
+            }
             _ => return,
         };
         let _infallible = writeln!(page, "{name} {single}");
@@ -313,6 +351,7 @@ mod tests {
             head: 3,
             journal_bytes: 4096,
             gateways: vec![("edge-1".to_owned(), 1, 0.25)],
+            streams: vec![("idp".to_owned(), true, Some(1.5))],
         };
         let page = metrics.page(&gauges);
         for metric in TABLE {

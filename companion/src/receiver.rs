@@ -21,7 +21,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rescind_core::authority::Authority;
-use rescind_core::event;
 use rescind_core::record::Record;
 use rescind_core::set::{
     DEFAULT_SKEW, SecurityEventToken, SetError, SetExpectations, UnverifiedSet, VerifiedSet,
@@ -36,6 +35,8 @@ use crate::journal::{Accepted, Journal, NewSet, Submit, WriteError};
 use crate::keys::Keys;
 use crate::metrics::{Counter, Metrics};
 use crate::secret::TokenDigest;
+use crate::stream::driver::{Stream, StreamRefusal};
+use crate::stream::event;
 use crate::verifier::RingVerifier;
 
 /// Why a SET was not taken.
@@ -47,6 +48,9 @@ pub(crate) enum Refusal {
     /// For good: polled under another name than its own (RFC 8936 §2.3).
     #[error("the SET's `jti` is not the name that it was delivered under")]
     Misnamed,
+    /// For good: about the stream, and not true of it.
+    #[error("{0}")]
+    Stream(#[from] StreamRefusal),
     /// For now.
     #[error("{0}")]
     Write(#[from] WriteError),
@@ -61,6 +65,7 @@ impl Refusal {
         match self {
             Self::Set(error) => Some(error.code()),
             Self::Misnamed => Some("invalid_request"),
+            Self::Stream(refusal) => Some(refusal.code()),
             Self::Write(_) | Self::NoKeys => None,
         }
     }
@@ -72,6 +77,7 @@ pub(crate) struct Receiver {
     transmitter: Transmitter,
     keys: Arc<Keys>,
     peer: Arc<Peer>,
+    stream: Arc<Stream>,
 }
 
 /// What all receivers share.
@@ -85,9 +91,14 @@ pub(crate) struct Intake {
 }
 
 impl Receiver {
-    /// Receives the SETs of `transmitter`, checked with `keys`; calls it through `peer`.
-    pub(crate) const fn new(transmitter: Transmitter, keys: Arc<Keys>, peer: Arc<Peer>) -> Self {
-        Self { transmitter, keys, peer }
+    /// Receives the SETs of `transmitter` on `stream`, checked with `keys`; calls it through `peer`.
+    pub(crate) const fn new(
+        transmitter: Transmitter,
+        keys: Arc<Keys>,
+        peer: Arc<Peer>,
+        stream: Arc<Stream>,
+    ) -> Self {
+        Self { transmitter, keys, peer, stream }
     }
 
     /// The transmitter's name: the last segment of its push endpoint.
@@ -103,6 +114,11 @@ impl Receiver {
     /// The transmitter, to be called.
     pub(crate) const fn peer(&self) -> &Arc<Peer> {
         &self.peer
+    }
+
+    /// Its stream.
+    pub(crate) const fn stream(&self) -> &Arc<Stream> {
+        &self.stream
     }
 
     /// Its keys.
@@ -174,16 +190,35 @@ impl Receiver {
         let raw = body.slice_ref(token);
         let outcome = match verified.accept(&expect) {
             Ok(set) if key.is_some_and(|key| key != set.jti) => Err(Refusal::Misnamed),
-            Ok(set) => {
-                let authority = &self.transmitter.authority;
-                intake.keep(self.name(), &set, raw.clone(), authority, now).await
-            }
+            Ok(set) => self.keep(&set, raw.clone(), intake, now).await,
             Err(error) => Err(error.into()),
         };
         if let Err(refusal) = &outcome {
             audit.refused(self.name(), &raw, refusal, &intake.metrics, now).await?;
         }
         outcome
+    }
+
+    /// Keeps a SET that passed every check but that of authority. What it says about the stream must
+    /// be true of it; a repeat is accepted as the first time all the same.
+    async fn keep(
+        &self,
+        set: &SecurityEventToken,
+        raw: Bytes,
+        intake: &Intake,
+        now: UnixTime,
+    ) -> Result<Accepted, Refusal> {
+        let about = event::read(set, &raw);
+        if let Some(Err(refusal)) = about.as_ref().map(|it| self.stream.judge(it, &set.subject)) {
+            return intake.known(set).ok_or(refusal.into());
+        }
+        let authority = &self.transmitter.authority;
+        let accepted = intake.keep(self.name(), set, raw, authority, now).await?;
+        self.stream.received(now);
+        if let Some(about) = about.filter(|_| accepted.new) {
+            self.stream.apply(&about, now);
+        }
+        Ok(accepted)
     }
 
     /// The SET that `token` is, if its signature is by one of the transmitter's keys.
@@ -193,6 +228,9 @@ impl Receiver {
         expect: &SetExpectations<'_>,
     ) -> Result<VerifiedSet<'t>, Refusal> {
         let unverified = UnverifiedSet::parse(token, expect)?;
+        if self.keys.current().is_none() {
+            self.keys.have_any().await;
+        }
         let keys = self.keys.current().ok_or(Refusal::NoKeys)?;
         match unverified.verify(&keys, &RingVerifier) {
             Err(SetError::UnknownKey { .. }) => {
@@ -236,7 +274,8 @@ impl Intake {
         authority: &Authority,
         now: UnixTime,
     ) -> Result<Accepted, Refusal> {
-        let records: Vec<Record> = match event::records(set, authority, &self.hasher) {
+        let records: Vec<Record> = match rescind_core::event::records(set, authority, &self.hasher)
+        {
             Ok(records) => records,
             Err(error) => return self.known(set).ok_or(error.into()),
         };

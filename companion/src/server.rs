@@ -43,6 +43,7 @@ use crate::metrics::Metrics;
 use crate::patient::Patient;
 use crate::poll;
 use crate::prune;
+use crate::receiver::Receiver;
 use crate::service::Service;
 
 /// Open connections: ten thousand gateways (DESIGN.md, Scale) and room for transmitters.
@@ -72,6 +73,9 @@ const RETENTION_MARGIN: Duration = Duration::from_secs(300);
 const SWEEP_RECORDS: usize = 2_000;
 /// How often it does.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// How exactly the beginning of a gap is noticed.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the companion could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -184,11 +188,16 @@ async fn open(
         background.spawn(keys.keep_fresh());
     }
     for receiver in service.receivers() {
+        if receiver.stream().is_managed() {
+            let (stream, peer) = (Arc::clone(receiver.stream()), Arc::clone(receiver.peer()));
+            background.spawn(stream.tend(peer));
+        }
         if let Delivery::Poll(polling) = receiver.delivery() {
             let (receiver, intake) = (Arc::clone(receiver), service.intake().clone());
             background.spawn(poll::driver::poll(receiver, polling.clone(), intake));
         }
     }
+    background.spawn(watch(service.receivers().to_vec()));
     background.spawn(forget(Arc::clone(&live)));
     background.spawn(prune::keep_bounded(journal, live, submit, audit_retention));
     let (log, feed_key) = (service.feed().log(), service.feed().public_key());
@@ -215,6 +224,18 @@ fn room() -> usize {
     files
         .map_or(MAX_CONNECTIONS, |files: usize| files.saturating_sub(RESERVED_FILES))
         .clamp(1, MAX_CONNECTIONS)
+}
+
+/// Looks every second whether a stream may have missed events.
+async fn watch(receivers: Vec<Arc<Receiver>>) {
+    let mut ticks = tokio::time::interval(WATCH_EVERY);
+    loop {
+        ticks.tick().await;
+        for receiver in &receivers {
+            receiver.stream().check(crate::clock::now());
+            receiver.stream().keep().await;
+        }
+    }
 }
 
 async fn forget(live: Arc<LiveLog>) {

@@ -8,6 +8,7 @@
 //! | `GET /v1/signals/<signal or jti>` | the operator | 200 with the SET and what it means |
 //! | `GET /v1/notes/refused`, `/v1/notes/unmatched` | the operator | 200 with the last of the audit trail |
 //! | `GET /v1/status` | the operator | 200 |
+//! | `/v1/streams…` | the operator | see [`streams`] |
 //! | `GET /healthz`, `/readyz`, `/metrics` | anybody | 200, or 503 from `/readyz` |
 //!
 //! The listener (see [`crate::server`]) knows nothing of this; this knows nothing of sockets.
@@ -37,6 +38,10 @@ use crate::receiver::{Intake, Receiver, Refusal};
 use crate::reply::{self, Reply};
 use crate::secret::TokenDigest;
 use crate::signals::{SignalError, signal};
+use crate::stream::driver::{Stream, StreamParts};
+use crate::stream::event::States;
+
+mod streams;
 
 /// The largest body. A SET has one or two KiB; the core refuses SETs beyond 32 KiB.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -71,6 +76,7 @@ impl Service {
         draining: watch::Receiver<bool>,
     ) -> Self {
         let subject_key = config.feed.subject_key;
+        let states = States::new(&subject_key);
         let intake = Intake::new(subject_key, Arc::clone(&journal), submit, Arc::clone(&metrics));
         let feed = Feed::new(
             Arc::clone(&live),
@@ -84,7 +90,17 @@ impl Service {
             let (name, source) = (&transmitter.name, transmitter.keys.clone());
             let keys = Arc::new(Keys::new(name, source, http.clone(), Arc::clone(&metrics)));
             let peer = Arc::new(Peer::new(http, transmitter.credential.clone()));
-            Arc::new(Receiver::new(transmitter, keys, peer))
+            let parts = StreamParts {
+                name: transmitter.name.clone(),
+                settings: transmitter.stream.clone(),
+                push_token_file: transmitter.push_token_file.clone(),
+                patience: transmitter.gap_after,
+                states: states.clone(),
+                journal: Arc::clone(&journal),
+                metrics: Arc::clone(&metrics),
+            };
+            let stream = Arc::new(Stream::new(parts, crate::clock::now()));
+            Arc::new(Receiver::new(transmitter, keys, peer, stream))
         });
         Self {
             receivers: receivers.collect(),
@@ -136,11 +152,15 @@ impl Service {
             "feed" if get => self.follow(&request).await,
             "status" if get => self.status(&request),
             "signals" if post => self.make(request).await,
+            "streams" => self.streams("", request).await,
             "feed" | "status" | "/healthz" | "/readyz" | "/metrics" => reply::method("GET, HEAD"),
             "signals" => reply::method("POST"),
             "notes/refused" if get => self.notes(NoteKind::Refused, &request),
             "notes/unmatched" if get => self.notes(NoteKind::Unmatched, &request),
             "notes/refused" | "notes/unmatched" => reply::method("GET, HEAD"),
+            other if other.starts_with("streams/") => {
+                self.streams(other.trim_start_matches("streams/"), request).await
+            }
             other => match (other.strip_prefix("push/"), other.strip_prefix("signals/")) {
                 (Some(name), _) if post => self.push(name, request).await,
                 (Some(_), _) => reply::method("POST"),
@@ -352,7 +372,9 @@ impl Service {
         });
         let live = u64::try_from(self.live.len()).unwrap_or(u64::MAX);
         let journal_bytes = self.journal.bytes();
-        crate::metrics::Gauges { live, head, journal_bytes, gateways: gateways.collect() }
+        let streams = self.receivers.iter().map(|receiver| receiver.stream().gauges(now));
+        let (gateways, streams) = (gateways.collect(), streams.collect());
+        crate::metrics::Gauges { live, head, journal_bytes, gateways, streams }
     }
 }
 

@@ -18,7 +18,7 @@ fn each_wrong_value_is_named_with_what_is_wrong_and_the_remedy() {
     companion.directory.write("spaced", "a token with spaces in it");
     companion.directory.write("empty.jwks", "{\"keys\": []}");
     let right = support::configuration(companion.port);
-    let cases: [(&str, &str, &[&str]); 36] = [
+    let cases: [(&str, &str, &[&str]); 39] = [
         ("listen = \"127.0.0.1:", "listen = \"nowhere:", &["`server.listen`", "not an address"]),
         ("[journal]\npath = \"rescind.redb\"", "", &["`journal`: is missing; add `[journal]`"]),
         ("path = \"rescind.redb\"", "path = 3", &["`journal.path`: is integer, not a string"]),
@@ -117,6 +117,21 @@ fn each_wrong_value_is_named_with_what_is_wrong_and_the_remedy() {
             "algorithms = [",
             "oauth = { token_url = \"https://a/\", client_id = \"a\", client_authentication = \"private_key_jwt\", client_key_file = \"short\" }\nalgorithms = [",
             &["`transmitters[0].oauth.client_key_file`: holds neither an ES256 nor an Ed25519"],
+        ),
+        (
+            "algorithms = [",
+            "stream = {}\nalgorithms = [",
+            &["`transmitters[0].stream.push_url`: is missing"],
+        ),
+        (
+            "algorithms = [",
+            "stream = { push_url = \"https://a/\", events = [\"session-ended\"] }\nalgorithms = [",
+            &["`transmitters[0].stream.events`: `session-ended` is not known"],
+        ),
+        (
+            "algorithms = [",
+            "gap_after_secs = 0\nalgorithms = [",
+            &["`transmitters[0].gap_after_secs`: is 0, allowed are 1 to 86400"],
         ),
         ("[journal]", "[journal", &["is not TOML"]),
     ];

@@ -214,7 +214,7 @@ pub(crate) fn excerpt(text: &str) -> String {
 }
 
 /// As a value of a form: everything but RFC 3986's unreserved characters is escaped.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     use std::fmt::Write as _;
     text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

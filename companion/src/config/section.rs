@@ -63,6 +63,7 @@ pub(crate) struct Section<'p> {
     directory: &'p Path,
     known: Vec<&'static str>,
     paths: Vec<(&'static str, PathBuf)>,
+    texts: Vec<(&'static str, String)>,
     problems: &'p Problems,
 }
 
@@ -75,6 +76,7 @@ impl<'p> Section<'p> {
             directory,
             known: Vec::new(),
             paths: Vec::new(),
+            texts: Vec::new(),
             problems,
         }
     }
@@ -102,6 +104,7 @@ impl<'p> Section<'p> {
             directory,
             known: Vec::new(),
             paths: Vec::new(),
+            texts: Vec::new(),
             problems,
         }
     }
@@ -155,6 +158,11 @@ impl<'p> Section<'p> {
         self.problem(key, format!("is {}, not {expected}", value.type_str()), remedy);
     }
 
+    /// Whether the key, which has been read, was this text.
+    pub(crate) fn is_text(&self, key: &str, text: &str) -> bool {
+        self.texts.iter().any(|(known, found)| *known == key && found == text)
+    }
+
     /// Whether the key is there.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
@@ -167,7 +175,10 @@ impl<'p> Section<'p> {
                 self.problem(key, "is empty", remedy);
                 None
             }
-            Value::String(text) => Some(text),
+            Value::String(text) => {
+                self.texts.push((key, text.clone()));
+                Some(text)
+            }
             other => {
                 self.wrong_type(key, &other, "a string", remedy);
                 None

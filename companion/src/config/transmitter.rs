@@ -17,6 +17,9 @@ use crate::authorization::oauth::{Client, ClientProof};
 use crate::poll::{DEFAULT_MAX_EVENTS, MAX_MAX_EVENTS};
 use crate::secret::TokenDigest;
 use crate::signer::SetSigner;
+use crate::stream::Settings;
+
+mod stream;
 
 /// How long a poll may be held, if the configuration does not say otherwise: longer than the idle
 /// time-out of common proxies, so that it is not this side that gives up.
@@ -24,6 +27,11 @@ const DEFAULT_POLL_WAIT_SECS: u32 = 90;
 const MIN_POLL_WAIT_SECS: u32 = 1;
 /// Ten minutes: beyond that a dead connection would not be noticed for too long.
 const MAX_POLL_WAIT_SECS: u32 = 600;
+
+/// From a verification that was asked for, or the last poll that was answered.
+const DEFAULT_GAP_AFTER_SECS: u32 = 60;
+const MIN_GAP_AFTER_SECS: u32 = 1;
+const MAX_GAP_AFTER_SECS: u32 = 86_400;
 
 /// One transmitter.
 #[derive(Debug)]
@@ -48,6 +56,12 @@ pub(crate) struct Transmitter {
     pub(crate) credential: Option<Credential>,
     /// Whose certificates are trusted when it is called; empty for the public authorities.
     pub(crate) roots: Vec<Certificate<'static>>,
+    /// How its stream is managed, if it is.
+    pub(crate) stream: Option<Settings>,
+    /// The file with what it pushes with, if the stream's configuration has to tell it.
+    pub(crate) push_token_file: Option<PathBuf>,
+    /// For how long it may be silent or out of reach before that is a gap.
+    pub(crate) gap_after: Duration,
 }
 
 /// How SETs come.
@@ -62,8 +76,8 @@ pub(crate) enum Delivery {
 /// How SETs are fetched.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Polling {
-    /// Where from.
-    pub(crate) url: String,
+    /// Where from, if not where the stream's configuration says.
+    pub(crate) url: Option<String>,
     /// How many at once.
     pub(crate) max_events: u32,
     /// How long a poll may be held.
@@ -102,8 +116,20 @@ fn transmitter(mut section: Section<'_>, name: Option<String>) -> Option<Transmi
     let authority = authority(&mut section);
     let credential = credential(&mut section);
     let roots = roots(&mut section);
+    let push_token_file = section.known_path("push_token_file");
+    let named = (name.as_deref(), issuer.as_deref(), audiences.as_slice());
+    let stream = stream::stream(&mut section, named);
+    let gap_after = section.integer(
+        "gap_after_secs",
+        MIN_GAP_AFTER_SECS..=MAX_GAP_AFTER_SECS,
+        DEFAULT_GAP_AFTER_SECS,
+        "for how many seconds it may be silent or out of reach",
+    );
     section.finish();
     Some(Transmitter {
+        stream: stream?,
+        push_token_file,
+        gap_after: Duration::from_secs(u64::from(gap_after)),
         name: name?,
         issuer: issuer?,
         audiences,
@@ -124,7 +150,13 @@ fn delivery(section: &mut Section<'_>) -> Option<Delivery> {
             section.token("push_token_file", "push_token_sha256").map(Delivery::Push)
         }
         Some("poll") => {
-            let url = url(section, "poll_url");
+            let given = section.has("poll_url") || !section.has("stream");
+            let url = if given {
+                url(section, "poll_url").map(Some)
+            } else {
+                let _known = section.optional_text("poll_url", "");
+                Some(None)
+            };
             let remedy = "how many SETs are asked for at once";
             let max_events =
                 section.integer("poll_max_events", 1..=MAX_MAX_EVENTS, DEFAULT_MAX_EVENTS, remedy);

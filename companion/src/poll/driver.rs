@@ -17,31 +17,44 @@ use crate::receiver::{Intake, Receiver};
 
 /// For a poll that is not to be held.
 const SHORT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long is waited for the transmitter's word where to poll, before it is looked for again.
+const NOWHERE_PAUSE: Duration = Duration::from_secs(5);
 /// While polls fail, every such one is a line in the log: one a quarter of an hour or so.
 const TOLD_EVERY: u32 = 16;
 
 /// Polls until the task is aborted.
 pub(crate) async fn poll(receiver: Arc<Receiver>, polling: Polling, intake: Intake) {
     let mut poller = Poller::new(polling.max_events);
-    tracing::info!(transmitter = receiver.name(), url = polling.url, "poll: begins");
     loop {
         let pause = poller.due().since(crate::clock::now());
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
-        once(&mut poller, &receiver, &polling, &intake).await;
+        let Some(url) = polling.url.clone().or_else(|| receiver.stream().poll_url()) else {
+            // The transmitter has not said yet where.
+            let mut changed = receiver.stream().watch();
+            let _either = tokio::time::timeout(NOWHERE_PAUSE, changed.changed()).await;
+            continue;
+        };
+        once(&mut poller, &receiver, (&polling, url), &intake).await;
     }
 }
 
-async fn once(poller: &mut Poller, receiver: &Arc<Receiver>, polling: &Polling, intake: &Intake) {
+async fn once(
+    poller: &mut Poller,
+    receiver: &Arc<Receiver>,
+    (polling, url): (&Polling, String),
+    intake: &Intake,
+) {
     let request = poller.request(crate::clock::now());
-    let answer = receiver.peer().call(call(&request, polling)).await;
+    let answer = receiver.peer().call(call(&request, polling, url)).await;
     let (now, seed) = (crate::clock::now(), getrandom::u64().unwrap_or_default());
     let (metrics, transmitter) = (intake.metrics(), receiver.name());
     let failures = poller.failures();
     let outcome = match answer {
         Err(PeerError::Call(CallError::Timeout(_))) if request.long => {
             metrics.count(Counter::PollsHeld);
+            receiver.stream().polled(false, now);
             tracing::debug!(transmitter, "poll: held too long");
             poller.unanswered(now);
             return;
@@ -53,6 +66,7 @@ async fn once(poller: &mut Poller, receiver: &Arc<Receiver>, polling: &Polling, 
     match outcome {
         Ok(delivered) => {
             metrics.count(Counter::PollsAnswered);
+            receiver.stream().polled(true, now);
             if failures > 0 {
                 tracing::info!(transmitter, failures, "poll: answered again");
             }
@@ -63,6 +77,7 @@ async fn once(poller: &mut Poller, receiver: &Arc<Receiver>, polling: &Polling, 
         }
         Err((failure, retry_after)) => {
             metrics.count(Counter::PollsFailed);
+            receiver.stream().polled(false, now);
             let pause = poller.failed(&failure, retry_after, now, seed).as_secs_f64();
             // Once when it begins, and now and then while it lasts.
             if failures.checked_rem(TOLD_EVERY) == Some(0) {
@@ -80,11 +95,11 @@ fn read(poller: &mut Poller, answer: &Answer, now: UnixTime) -> Read {
         .map_err(|failure| (failure, answer.retry_after(now)))
 }
 
-fn call(request: &PollRequest, polling: &Polling) -> Call {
+fn call(request: &PollRequest, polling: &Polling, url: String) -> Call {
     let text = request.body.to_string();
     Call {
         method: Method::POST,
-        url: polling.url.clone(),
+        url,
         content: Some(Content { media_type: "application/json", text }),
         timeout: if request.long { polling.wait } else { SHORT_TIMEOUT },
         limit: MAX_ANSWER_BYTES,

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 pub(crate) mod peer;
 pub(crate) mod queue;
+pub(crate) mod ssf;
 
 pub(crate) const IDP: &str = "https://idp.example.com";
 pub(crate) const AUDIENCE: &str = "https://rescind.example.com";

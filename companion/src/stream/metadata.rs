@@ -1,0 +1,116 @@
+//! A transmitter's configuration metadata (SSF 1.0 §7): where its API is.
+//!
+//! The document must name the issuer that was asked for, byte for byte (§7.2.4): else one tenant of
+//! a server could speak for another. Endpoints that secrets could be read from on the way are
+//! refused.
+
+use rescind_core::json::{self, Limits, Object, Value};
+
+use super::ApiError;
+use crate::config::is_safe_url;
+
+/// What is used of it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Metadata {
+    /// Streams are created, read, changed and deleted here.
+    pub(crate) configuration: Option<String>,
+    /// Their status is read and changed here.
+    pub(crate) status: Option<String>,
+    /// Verifications are asked for here.
+    pub(crate) verification: Option<String>,
+    /// Subjects are added here.
+    pub(crate) add_subject: Option<String>,
+    /// And removed here.
+    pub(crate) remove_subject: Option<String>,
+    /// `spec_version`; SSF 1.0 §7.1 says what its absence means.
+    pub(crate) spec_version: String,
+}
+
+/// Where the metadata of `issuer` is: the well-known path stands between host and path (§7.2.1).
+pub(crate) fn url(issuer: &str) -> Option<String> {
+    let (scheme, rest) = issuer.split_once("://")?;
+    let (host, path) = match rest.split_once('/') {
+        Some((host, path)) => (host, path.trim_end_matches('/')),
+        None => (rest, ""),
+    };
+    let slash = if path.is_empty() { "" } else { "/" };
+    let url = format!("{scheme}://{host}/.well-known/ssf-configuration{slash}{path}");
+    is_safe_url(&url).then_some(url)
+}
+
+impl Metadata {
+    /// Reads the metadata of `issuer`.
+    pub(crate) fn read(body: &[u8], issuer: &str) -> Result<Self, ApiError> {
+        let value = json::parse(body, &Limits::TOKEN)
+            .map_err(|error| ApiError::Answer(format!("the metadata is {error}")))?;
+        let members = value
+            .as_object()
+            .ok_or_else(|| ApiError::Answer("the metadata is no object".to_owned()))?;
+        let found = members.get("issuer").and_then(Value::as_str).unwrap_or_default();
+        if found != issuer {
+            return Err(ApiError::Foreign("the metadata names another `issuer`"));
+        }
+        Ok(Self {
+            configuration: endpoint(members, "configuration_endpoint")?,
+            status: endpoint(members, "status_endpoint")?,
+            verification: endpoint(members, "verification_endpoint")?,
+            add_subject: endpoint(members, "add_subject_endpoint")?,
+            remove_subject: endpoint(members, "remove_subject_endpoint")?,
+            spec_version: members
+                .get("spec_version")
+                .and_then(Value::as_str)
+                .map_or_else(|| "1_0-ID1".to_owned(), |text| text.chars().take(32).collect()),
+        })
+    }
+}
+
+fn endpoint(members: &Object<'_>, name: &str) -> Result<Option<String>, ApiError> {
+    match members.get(name) {
+        None => Ok(None),
+        Some(value) => match value.as_str().filter(|url| is_safe_url(url)) {
+            Some(url) => Ok(Some(url.to_owned())),
+            None => Err(ApiError::Answer(format!("`{name}` is not an https URL"))),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_well_known_path_stands_between_host_and_path() {
+        for (issuer, expected) in [
+            ("https://a.example", Some("https://a.example/.well-known/ssf-configuration")),
+            ("https://a.example/", Some("https://a.example/.well-known/ssf-configuration")),
+            ("https://a.example/t/1/", Some("https://a.example/.well-known/ssf-configuration/t/1")),
+            ("http://127.0.0.1:9/x", Some("http://127.0.0.1:9/.well-known/ssf-configuration/x")),
+            ("http://a.example", None),
+            ("urn:example:issuer", None),
+        ] {
+            assert_eq!(url(issuer).as_deref(), expected, "{issuer}");
+        }
+    }
+
+    #[test]
+    fn metadata_of_another_issuer_and_endpoints_without_tls_are_refused() {
+        let read = |body: &str| Metadata::read(body.as_bytes(), "https://a.example");
+        let good = read(
+            r#"{"issuer":"https://a.example","spec_version":"1_0","status_endpoint":"https://a.example/s"}"#,
+        )
+        .unwrap();
+        assert_eq!(good.status.as_deref(), Some("https://a.example/s"));
+        assert_eq!((good.configuration, good.spec_version.as_str()), (None, "1_0"));
+        assert_eq!(read(r#"{"issuer":"https://a.example"}"#).unwrap().spec_version, "1_0-ID1");
+        for wrong in [
+            r#"{"issuer":"https://a.example/"}"#,
+            r#"{"issuer":"https://A.example"}"#,
+            "{}",
+            "[]",
+            r#"{"issuer":"https://a.example","status_endpoint":"http://a.example/s"}"#,
+            r#"{"issuer":"https://a.example","issuer":"https://b.example"}"#,
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}
