@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use crate::client::{Access, Client, Revocation};
 use crate::config::{Config, Problem};
 use crate::journal::{self, Journal, JournalError};
-use crate::{doctor, import, keygen, server};
+use crate::{doctor, export, import, keygen, server};
 
 mod streams;
 
@@ -112,6 +112,11 @@ enum Command {
         #[arg(long, default_value = "rescind.toml")]
         config: PathBuf,
     },
+    /// Write the live table or the audit trail, from a running or a stopped companion.
+    Export {
+        #[command(flatten)]
+        options: export::Options,
+    },
     /// Save what is good of a stopped companion's damaged journal into a new one.
     Recover {
         /// The file of the new journal.
@@ -184,6 +189,15 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
                     Ok(done) => print(&done.to_string()),
                     Err(error) => report(Err(error.to_string())),
                 }
+            })
+        }
+        Command::Export { options } => {
+            with_config(options.config(), |config| match options.export(&config) {
+                Ok(done) => {
+                    let _nowhere_to_say_it = writeln!(io::stderr(), "{done}");
+                    ExitCode::SUCCESS
+                }
+                Err(error) => report(Err(error)),
             })
         }
         Command::Compact { config } => with_config(&config, |config| match compact(&config) {

@@ -234,6 +234,11 @@ impl Client {
         self.get(&format!("/v1/notes/{kind}"))
     }
 
+    /// A page of the list `name` after `after`.
+    pub(crate) fn export(&self, name: &str, after: u64) -> Result<Value, String> {
+        self.get(&format!("/v1/export/{name}?after={after}"))
+    }
+
     /// The state of the log and of the gateways, as the companion says it.
     pub(crate) fn status_json(&self) -> Result<Value, String> {
         self.get("/v1/status")

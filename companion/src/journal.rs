@@ -184,6 +184,29 @@ impl Journal {
         })
     }
 
+    /// At most `limit` SETs after sequence `after`, in order.
+    pub(crate) fn entries_after(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<KeptSet>, JournalError> {
+        self.with(|database| {
+            let transaction = database.begin_read()?;
+            let (sets, actions) = (transaction.open_table(SETS)?, transaction.open_table(ACTIONS)?);
+            let range = sets.range(after.saturating_add(1)..)?;
+            range
+                .take(limit)
+                .map(|entry| {
+                    let (sequence, set) = entry?;
+                    let sequence = sequence.value();
+                    let missing = || Fault::Entry(sequence, "a part of it is missing");
+                    let records = actions.get(sequence)?.ok_or_else(missing)?;
+                    KeptSet::open(sequence, set.value(), records.value(), &self.seal)
+                })
+                .collect()
+        })
+    }
+
     /// The sequence of the SET that `signal` names.
     pub(crate) fn sequence(&self, signal: &SignalId) -> Result<Option<u64>, JournalError> {
         self.with(|database| {

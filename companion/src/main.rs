@@ -16,6 +16,7 @@ mod client;
 mod clock;
 mod config;
 mod doctor;
+mod export;
 mod feed;
 mod followers;
 mod front;

@@ -7,6 +7,7 @@
 //! | `POST /v1/signals` | the operator | 202 with the SET's names |
 //! | `GET /v1/signals/<signal or jti>` | the operator | 200 with the SET and what it means |
 //! | `GET /v1/notes/refused`, `/v1/notes/unmatched` | the operator | 200 with the last of the audit trail |
+//! | `GET /v1/export/<list>?after=` | the operator | 200 with a page of the live table or the audit trail |
 //! | `GET /v1/status` | the operator | 200 |
 //! | `/v1/streams…` | the operator | see [`streams`] |
 //! | `GET /healthz`, `/readyz`, `/metrics` | anybody | 200, or 503 from `/readyz` |
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 
 use crate::authorization::Peer;
 use crate::config::{Config, Delivery, Gateway, Identity};
+use crate::export::List;
 use crate::feed::{Feed, parse_wait};
 use crate::followers::Followers;
 use crate::journal::{Journal, JournalError, NoteKind, Submit};
@@ -166,6 +168,9 @@ impl Service {
                 (Some(_), _) => reply::method("POST"),
                 (_, Some(name)) if get => self.show(name, &request),
                 (_, Some(_)) => reply::method("GET, HEAD"),
+                (None, None) if other.starts_with("export/") && get => {
+                    self.export(other.trim_start_matches("export/"), &request)
+                }
                 (None, None) => reply::problem(StatusCode::NOT_FOUND, "there is nothing here"),
             },
         }
@@ -314,6 +319,23 @@ impl Service {
         }
         match crate::notes::list(&self.journal, self.intake.audit(), kind) {
             Ok(notes) => reply::json(StatusCode::OK, &notes),
+            Err(error) => unreadable(&error),
+        }
+    }
+
+    fn export(&self, list: &str, request: &Request<Incoming>) -> Reply {
+        if !self.is_operator(request.headers()) {
+            return reply::unauthorized();
+        }
+        let after = parameter(request.uri().query().unwrap_or_default(), "after").unwrap_or("0");
+        let (Some(list), Ok(after)) = (List::from_name(list), after.parse()) else {
+            return reply::problem(
+                StatusCode::BAD_REQUEST,
+                "no such list, or `after` is no number",
+            );
+        };
+        match crate::export::page(&self.journal, &self.live, list, after) {
+            Ok(page) => reply::json(StatusCode::OK, &page),
             Err(error) => unreadable(&error),
         }
     }

@@ -47,7 +47,8 @@ fn payload(raw: &[u8]) -> Value {
         .unwrap_or(Value::Null)
 }
 
-fn described(record: &Record) -> Value {
+/// One fact.
+pub(crate) fn described(record: &Record) -> Value {
     let Record { key, fact } = record;
     json!({
         "subject": format!("{:?}", key.subject),

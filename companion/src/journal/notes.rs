@@ -99,7 +99,6 @@ impl Journal {
     }
 
     /// At most `limit` notes after `after`, in order.
-    #[cfg(test)]
     pub(crate) fn notes(&self, after: u64, limit: usize) -> Result<Vec<(u64, Note)>, JournalError> {
         self.with(|database| {
             let table = database.begin_read()?.open_table(NOTES)?;
