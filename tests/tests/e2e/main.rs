@@ -16,5 +16,6 @@ mod promises;
 mod recovery;
 mod restarts;
 mod session_state;
+mod status_lists;
 mod vectors;
 mod workloads;
