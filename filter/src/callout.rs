@@ -23,6 +23,9 @@ pub(crate) enum AnswerError {
     /// The host has an answer but does not show it.
     #[error("the gateway does not show the answer ({0})")]
     Unreadable(Status),
+    /// The host says that the answer is not all there.
+    #[error("the gateway says that the answer is not whole")]
+    Broken,
     /// Its status is no number.
     #[error("the answer has no status")]
     NoStatus,
@@ -57,19 +60,35 @@ pub(crate) struct Get<'a> {
 }
 
 impl Get<'_> {
-    /// Sends it.
-    pub(crate) fn send(&self) -> Result<Token, AnswerError> {
+    /// Sends it; where there are no clusters, to the address that stands for one, by TLS unless it begins with
+    /// `http://`.
+    pub(crate) fn send(&self, calls_addresses: bool) -> Result<Token, AnswerError> {
         let mut headers = Pairs::new()
             .with(":method", "GET")
             .with(":path", self.path)
             .with(":authority", self.authority)
             .with("accept", self.accept);
+        let mut upstream = self.cluster;
+        if calls_addresses {
+            let (scheme, address) = address(self.cluster);
+            headers = headers.with(":scheme", scheme);
+            upstream = address;
+        }
         if let Some(bearer) = self.bearer {
             headers = headers.with("authorization", &format!("Bearer {bearer}"));
         }
         let timeout = u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX);
         // No timeout at all is what 0 means to a host.
-        host::call(self.cluster, &headers, timeout.max(1)).map_err(AnswerError::NotSent)
+        host::call(upstream, &headers, timeout.max(1)).map_err(AnswerError::NotSent)
+    }
+}
+
+/// The scheme and the address in `https://host:port`, `http://host:port` or `host:port`.
+fn address(cluster: &str) -> (&'static str, &str) {
+    match (cluster.strip_prefix("http://"), cluster.strip_prefix("https://")) {
+        (Some(address), _) => ("http", address),
+        (None, Some(address)) => ("https", address),
+        (None, None) => ("https", cluster),
     }
 }
 
@@ -81,6 +100,13 @@ pub(crate) fn answer(
 ) -> Result<(u16, Vec<u8>), AnswerError> {
     if header_count == 0 {
         return Err(AnswerError::Lost);
+    }
+    // Kong shows what it has of an answer that broke off, and says here that it did.
+    match host::header(Map::CalloutResponse, ":dispatch_status") {
+        Ok(dispatch) if dispatch == b"ok" => {}
+        Err(Status::NOT_FOUND) => {}
+        Ok(_) => return Err(AnswerError::Broken),
+        Err(status) => return Err(AnswerError::Unreadable(status)),
     }
     let status = host::header(Map::CalloutResponse, ":status").map_err(AnswerError::Unreadable)?;
     let status = str::from_utf8(&status).ok().and_then(|status| status.parse().ok());
@@ -96,4 +122,20 @@ pub(crate) fn answer(
         return Err(AnswerError::CutShort { got: body.len(), size });
     }
     Ok((status, body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_without_a_scheme_is_called_by_tls() {
+        for (cluster, expected) in [
+            ("http://a:1", ("http", "a:1")),
+            ("https://a:1", ("https", "a:1")),
+            ("a:1", ("https", "a:1")),
+        ] {
+            assert_eq!(address(cluster), expected);
+        }
+    }
 }

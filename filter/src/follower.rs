@@ -1,9 +1,13 @@
-//! Keeps the shared state up to date: sends what the core asks for, and hands the answers back.
+//! Keeps the state up to date: sends what the core asks for, and hands the answers back.
+//!
+//! Where there is a timer, it drives everything. Where there is none, a request does ([`Follower::look`]), and waits
+//! for the answer: then one thing is asked at a time.
 //!
 //! When to ask whom is the core's ([`Replica`] for the feed, [`Refresher`] for key sets,
-//! [`ListRefresher`] for status lists); so is what becomes of an answer. What is here: callouts, the timer, and what is said about them in log
-//! and metrics. Only one worker leads; the others do nothing but watch its lease.
+//! [`ListRefresher`] for status lists); so is what becomes of an answer. What is here: callouts, the
+//! timer, and what is said about them in log and metrics. Only one worker leads; the others do nothing but watch its lease.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use rescind_core::config::Config;
@@ -12,12 +16,15 @@ use rescind_core::feed::MAX_PAGE_BYTES;
 use rescind_core::jwk::MAX_KEY_SET_BYTES;
 use rescind_core::keys::{Fetch, KeyStore, KeysNotice, Refresher};
 use rescind_core::metrics::{Counters, Id};
+use rescind_core::on_demand::{ANSWER_TIMEOUT, OnDemand};
 use rescind_core::replica::{self, CalloutFailure, FeedRequest, Notice, Replica, Step};
 use rescind_core::shared::SharedData;
 use rescind_core::status_list::{ListNotice, ListRefresher, MAX_LIST_TOKEN_BYTES};
+use rescind_core::table::TableStatus;
 use rescind_core::time::UnixTime;
 
 use crate::callout::{self, AnswerError, Get};
+use crate::family::{Family, Timer};
 use crate::host::{self, Level, Token};
 use crate::log;
 
@@ -26,20 +33,47 @@ use crate::log;
 /// noticed, not a revocation.
 const TICK: Duration = Duration::from_millis(100);
 
+/// The tick where it cannot be changed: a large feed is applied in steps, which should follow one another soon, and
+/// a turn of a worker that does not lead costs one look at the lease.
+const FIXED_TICK: Duration = Duration::from_millis(20);
+
 /// How many requests may fail to be sent one right after the other. The core pauses after the
 /// first.
 const MAX_UNSENT: usize = 2;
 
-/// One worker's part in keeping the shared state up to date.
+/// How many steps of work are done while a request waits: each writes up to 8,192 pages, so this is more than one
+/// answer can need.
+const MAX_STEPS: usize = 64;
+
+/// One worker's part in keeping the state up to date.
 #[derive(Debug)]
 pub(crate) struct Follower {
     replica: Replica,
     refresher: Refresher,
     lists: ListRefresher,
+    on_demand: OnDemand,
     companion: Companion,
+    family: Family,
+    to_send: VecDeque<Ask>,
     under_way: Vec<(Token, Purpose)>,
     tick: Duration,
     records: u64,
+}
+
+/// A request to be sent.
+#[derive(Debug)]
+enum Ask {
+    Feed(FeedRequest),
+    Keys(Fetch),
+    StatusList(Fetch),
+}
+
+/// The time, a random number, and what the core works on.
+pub(crate) struct Turn<'a> {
+    pub(crate) shared: &'a dyn SharedData,
+    pub(crate) counters: &'a mut Counters,
+    pub(crate) now: UnixTime,
+    pub(crate) random: u64,
 }
 
 /// What a callout is for.
@@ -61,18 +95,25 @@ struct Companion {
 }
 
 impl Follower {
-    /// Sets the timer, which brings everything else about.
-    pub(crate) fn start(config: &Config) -> Self {
+    /// Sets the timer, if there is one, which brings everything else about.
+    pub(crate) fn start(config: &Config, family: Family) -> Self {
         let revocation = &config.revocation;
+        let replica = match family.timer() {
+            Timer::Adjustable | Timer::Fixed => config.replica(),
+            Timer::Absent => config.replica_on_demand(),
+        };
         let mut follower = Self {
-            replica: Replica::new(config.replica()),
+            replica: Replica::new(replica),
             refresher: Refresher::new(config),
             lists: ListRefresher::new(config),
+            on_demand: OnDemand::new(revocation.refresh_interval),
             companion: Companion {
                 cluster: revocation.cluster.clone(),
                 authority: revocation.authority.clone(),
                 token: revocation.gateway_token.clone(),
             },
+            family,
+            to_send: VecDeque::new(),
             under_way: Vec::new(),
             tick: Duration::ZERO,
             records: 0,
@@ -83,7 +124,9 @@ impl Follower {
 
     /// This worker serves requests: others should lead.
     pub(crate) fn saw_request(&mut self) {
-        self.replica.saw_request();
+        if self.family.timer() != Timer::Absent {
+            self.replica.saw_request();
+        }
     }
 
     /// Whether this worker asks the companion.
@@ -102,58 +145,25 @@ impl Follower {
     }
 
     /// Does what is due.
-    pub(crate) fn tick(
-        &mut self,
-        shared: &dyn SharedData,
-        counters: &mut Counters,
-        now: UnixTime,
-        random: u64,
-    ) {
-        let step = self.replica.handle_tick(shared, now, random);
-        self.carry_out(step, shared, counters, now, random);
-        let (fetches, notices) =
-            self.refresher.handle_tick(self.replica.is_leader(), shared, now, random);
-        for notice in notices {
-            Self::tell_keys(&notice, counters);
-        }
-        for fetch in fetches {
-            match get(&fetch, "application/json, application/jwk-set+json").send() {
-                Ok(token) => self.expect(token, Purpose::Keys(fetch.source)),
-                Err(error) => {
-                    log::line(Level::Warn, format_args!("keys: {error}"));
-                    let notice =
-                        self.refresher.handle_response(fetch.source, None, shared, now, random);
-                    if let Some(notice) = notice {
-                        Self::tell_keys(&notice, counters);
-                    }
-                }
-            }
-        }
-        self.tick_lists(shared, counters, now, random);
-        self.announce_keys(shared, now, random);
+    pub(crate) fn tick(&mut self, turn: &mut Turn<'_>) {
+        let step = self.replica.handle_tick(turn.shared, turn.now, turn.random);
+        self.carry_out(step, turn);
+        self.look_after_documents(turn);
+        self.send_all(turn);
     }
 
-    fn tick_lists(
-        &mut self,
-        shared: &dyn SharedData,
-        counters: &mut Counters,
-        now: UnixTime,
-        random: u64,
-    ) {
-        let is_leader = self.replica.is_leader();
-        let (fetches, notices) = self.lists.handle_tick(is_leader, shared, now, random);
-        notices.iter().for_each(|notice| Self::tell_list(notice, counters));
-        for fetch in fetches {
-            match get(&fetch, "application/statuslist+jwt").send() {
-                Ok(token) => self.expect(token, Purpose::StatusList(fetch.source)),
-                Err(error) => {
-                    log::line(Level::Warn, format_args!("status lists: {error}"));
-                    if let Some(notice) = self.lists.handle_loss(fetch.source, now, random) {
-                        Self::tell_list(&notice, counters);
-                    }
-                }
-            }
+    /// Where there is no timer: whether a request should wait for something, with the table as it is. If so, it is
+    /// to be sent.
+    pub(crate) fn look(&mut self, status: TableStatus, turn: &mut Turn<'_>) -> bool {
+        if !self.on_demand.looks(turn.now) {
+            return false;
         }
+        if self.on_demand.wants_news(status, turn.now) {
+            let step = self.replica.handle_tick(turn.shared, turn.now, turn.random);
+            self.work_off(step, turn);
+        }
+        self.look_after_documents(turn);
+        !self.to_send.is_empty()
     }
 
     /// What the callout was for, if it was made here. It is over with this.
@@ -168,9 +178,7 @@ impl Follower {
         purpose: Purpose,
         (header_count, size): (usize, usize),
         trusted: (&mut KeyStore, &dyn SignatureVerifier),
-        shared: &dyn SharedData,
-        counters: &mut Counters,
-        (now, random): (UnixTime, u64),
+        turn: &mut Turn<'_>,
     ) {
         match purpose {
             Purpose::Feed => {
@@ -179,13 +187,7 @@ impl Follower {
                     Ok((status, _)) => Err(CalloutFailure::Status(status)),
                     Err(error) => Err(failure(error)),
                 };
-                self.feed(
-                    answer.as_deref().map_err(|failure| *failure),
-                    shared,
-                    counters,
-                    now,
-                    random,
-                );
+                self.feed(answer.as_deref().map_err(|failure| *failure), turn);
             }
             Purpose::Keys(source) => {
                 let answer = callout::answer(header_count, size, MAX_KEY_SET_BYTES);
@@ -193,11 +195,8 @@ impl Follower {
                     log::line(Level::Warn, format_args!("keys: {error}"));
                 }
                 let answer = answer.as_ref().ok().map(|(status, body)| (*status, body.as_slice()));
-                let notice = self.refresher.handle_response(source, answer, shared, now, random);
-                if let Some(notice) = notice {
-                    Self::tell_keys(&notice, counters);
-                }
-                self.announce_keys(shared, now, random);
+                self.keys(source, answer, turn);
+                self.announce_keys(turn);
             }
             Purpose::StatusList(number) => {
                 let answer = callout::answer(header_count, size, MAX_LIST_TOKEN_BYTES);
@@ -205,63 +204,171 @@ impl Follower {
                     log::line(Level::Warn, format_args!("status lists: {error}"));
                 }
                 let answer = answer.as_ref().ok().map(|(status, body)| (*status, body.as_slice()));
+                let (shared, now, random) = (turn.shared, turn.now, turn.random);
                 let notice =
                     self.lists.handle_response(number, answer, trusted, shared, now, random);
                 if let Some(notice) = notice {
-                    Self::tell_list(&notice, counters);
+                    Self::tell_list(&notice, turn.counters);
                 }
-                self.announce_keys(shared, now, random);
+                self.announce_keys(turn);
+            }
+        }
+        match self.family.timer() {
+            Timer::Adjustable | Timer::Fixed => self.send_all(turn),
+            // Discovery asks twice.
+            Timer::Absent => self.look_after_documents(turn),
+        }
+    }
+
+    /// Nobody waits for this callout any more, and its answer will not come.
+    pub(crate) fn abandon(&mut self, token: Token, turn: &mut Turn<'_>) {
+        match self.take_purpose(token) {
+            Some(Purpose::Feed) => self.feed(Err(CalloutFailure::NoAnswer), turn),
+            Some(Purpose::Keys(source)) => self.keys(source, None, turn),
+            Some(Purpose::StatusList(number)) => self.list_lost(number, turn),
+            None => {}
+        }
+    }
+
+    /// The request that waits will not wait for another answer from the companion. The next one will.
+    pub(crate) fn withdraw(&mut self) {
+        let before = self.to_send.len();
+        self.to_send.retain(|ask| !matches!(ask, Ask::Feed(_)));
+        if self.to_send.len() < before {
+            self.replica.withdraw();
+        }
+    }
+
+    /// Sends the next request that can be sent.
+    pub(crate) fn send_one(&mut self, turn: &mut Turn<'_>) -> Option<Token> {
+        let mut unsent = 0_usize;
+        while let Some(ask) = self.to_send.pop_front() {
+            match self.send(&ask) {
+                Ok((token, purpose)) => {
+                    self.expect(token, purpose);
+                    return Some(token);
+                }
+                Err(error) => {
+                    unsent = unsent.saturating_add(1);
+                    self.not_sent(&ask, error, turn);
+                    if unsent >= MAX_UNSENT {
+                        // What came right after is not sent; its deadline finds it.
+                        self.to_send.retain(|ask| !matches!(ask, Ask::Feed(_)));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn send_all(&mut self, turn: &mut Turn<'_>) {
+        while self.send_one(turn).is_some() {}
+    }
+
+    fn send(&self, ask: &Ask) -> Result<(Token, Purpose), AnswerError> {
+        let waits = |timeout: Duration| match self.family.timer() {
+            Timer::Adjustable | Timer::Fixed => timeout,
+            Timer::Absent => timeout.min(ANSWER_TIMEOUT),
+        };
+        let (get, purpose) = match ask {
+            Ask::Feed(request) => (
+                Get {
+                    cluster: &self.companion.cluster,
+                    authority: &self.companion.authority,
+                    path: &request.path,
+                    accept: "application/cbor",
+                    bearer: Some(&self.companion.token),
+                    timeout: waits(request.timeout),
+                },
+                Purpose::Feed,
+            ),
+            Ask::Keys(keys) => (
+                get(keys, "application/json, application/jwk-set+json", waits(keys.timeout)),
+                Purpose::Keys(keys.source),
+            ),
+            Ask::StatusList(list) => (
+                get(list, "application/statuslist+jwt", waits(list.timeout)),
+                Purpose::StatusList(list.source),
+            ),
+        };
+        Ok((get.send(self.family.calls_addresses())?, purpose))
+    }
+
+    fn not_sent(&mut self, ask: &Ask, error: AnswerError, turn: &mut Turn<'_>) {
+        match ask {
+            Ask::Feed(_) => self.feed(Err(failure(error)), turn),
+            Ask::Keys(fetch) => {
+                log::line(Level::Warn, format_args!("keys: {error}"));
+                self.keys(fetch.source, None, turn);
+            }
+            Ask::StatusList(fetch) => {
+                log::line(Level::Warn, format_args!("status lists: {error}"));
+                self.list_lost(fetch.source, turn);
             }
         }
     }
 
-    fn feed(
-        &mut self,
-        answer: Result<&[u8], CalloutFailure>,
-        shared: &dyn SharedData,
-        counters: &mut Counters,
-        now: UnixTime,
-        random: u64,
-    ) {
-        counters.add(Id::FeedFailures, u64::from(answer.is_err()));
-        let step = self.replica.handle_response(answer, shared, now, random);
-        self.carry_out(step, shared, counters, now, random);
-    }
-
-    fn carry_out(
-        &mut self,
-        mut step: Step,
-        shared: &dyn SharedData,
-        counters: &mut Counters,
-        now: UnixTime,
-        random: u64,
-    ) {
-        for _ in 0..MAX_UNSENT {
-            for notice in &step.notices {
-                self.tell(notice, counters);
+    fn feed(&mut self, answer: Result<&[u8], CalloutFailure>, turn: &mut Turn<'_>) {
+        turn.counters.add(Id::FeedFailures, u64::from(answer.is_err()));
+        let step = self.replica.handle_response(answer, turn.shared, turn.now, turn.random);
+        match self.family.timer() {
+            Timer::Adjustable | Timer::Fixed => self.carry_out(step, turn),
+            Timer::Absent => {
+                self.work_off(step, turn);
+                self.on_demand.answered(self.replica.is_settled(), turn.now);
             }
-            self.set_tick(step.next_tick);
-            let Some(request) = step.request.take() else { return };
-            let Err(error) = self.send(&request) else { return };
-            counters.add(Id::FeedFailures, 1);
-            step = self.replica.handle_response(Err(failure(error)), shared, now, random);
         }
-        // A request that came right after one that could not be sent is not sent; its deadline finds it.
-        step.notices.iter().for_each(|notice| self.tell(notice, counters));
     }
 
-    fn send(&mut self, request: &FeedRequest) -> Result<(), AnswerError> {
-        let token = Get {
-            cluster: &self.companion.cluster,
-            authority: &self.companion.authority,
-            path: &request.path,
-            accept: "application/cbor",
-            bearer: Some(&self.companion.token),
-            timeout: request.timeout,
+    fn keys(&mut self, source: usize, answer: Option<(u16, &[u8])>, turn: &mut Turn<'_>) {
+        let (shared, now, random) = (turn.shared, turn.now, turn.random);
+        let notice = self.refresher.handle_response(source, answer, shared, now, random);
+        if let Some(notice) = notice {
+            Self::tell_keys(&notice, turn.counters);
         }
-        .send()?;
-        self.expect(token, Purpose::Feed);
-        Ok(())
+    }
+
+    fn list_lost(&mut self, number: usize, turn: &mut Turn<'_>) {
+        if let Some(notice) = self.lists.handle_loss(number, turn.now, turn.random) {
+            Self::tell_list(&notice, turn.counters);
+        }
+    }
+
+    /// Key sets and status lists.
+    fn look_after_documents(&mut self, turn: &mut Turn<'_>) {
+        let leads = self.replica.is_leader();
+        let (fetches, notices) =
+            self.refresher.handle_tick(leads, turn.shared, turn.now, turn.random);
+        for notice in notices {
+            Self::tell_keys(&notice, turn.counters);
+        }
+        self.to_send.extend(fetches.into_iter().map(Ask::Keys));
+        let (fetches, notices) = self.lists.handle_tick(leads, turn.shared, turn.now, turn.random);
+        notices.iter().for_each(|notice| Self::tell_list(notice, turn.counters));
+        self.to_send.extend(fetches.into_iter().map(Ask::StatusList));
+        self.announce_keys(turn);
+    }
+
+    fn carry_out(&mut self, step: Step, turn: &mut Turn<'_>) {
+        for notice in &step.notices {
+            self.tell(notice, turn.counters);
+        }
+        self.set_tick(step.next_tick);
+        self.to_send.extend(step.request.map(Ask::Feed));
+    }
+
+    /// Carries out a step and those that would follow soon, where no timer brings them.
+    fn work_off(&mut self, step: Step, turn: &mut Turn<'_>) {
+        let mut step = step;
+        for _ in 0..MAX_STEPS {
+            let is_done = step.request.is_some() || step.next_tick >= TICK;
+            self.carry_out(step, turn);
+            if is_done {
+                return;
+            }
+            step = self.replica.handle_tick(turn.shared, turn.now, turn.random);
+        }
+        self.carry_out(step, turn);
     }
 
     /// The core has one request of each purpose under way at most: an earlier one is lost.
@@ -340,16 +447,20 @@ impl Follower {
 
     /// Tells all workers that key sets or status lists changed; what does not succeed now is due at
     /// the next tick.
-    fn announce_keys(&mut self, shared: &dyn SharedData, now: UnixTime, random: u64) {
+    fn announce_keys(&mut self, turn: &mut Turn<'_>) {
         let has_news = self.refresher.has_news() || self.lists.has_news();
-        if has_news && self.replica.bump_keys_version(shared, now, random) {
+        if has_news && self.replica.bump_keys_version(turn.shared, turn.now, turn.random) {
             self.refresher.announced();
             self.lists.announced();
         }
     }
 
     fn set_tick(&mut self, period: Duration) {
-        let period = period.clamp(Duration::from_millis(1), TICK);
+        let period = match self.family.timer() {
+            Timer::Adjustable => period.clamp(Duration::from_millis(1), TICK),
+            Timer::Fixed => FIXED_TICK,
+            Timer::Absent => return,
+        };
         if period != self.tick {
             self.tick = period;
             let millis = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
@@ -367,13 +478,7 @@ fn failure(error: AnswerError) -> CalloutFailure {
     }
 }
 
-fn get<'a>(fetch: &'a Fetch, accept: &'a str) -> Get<'a> {
-    Get {
-        cluster: &fetch.cluster,
-        authority: &fetch.authority,
-        path: &fetch.path,
-        accept,
-        bearer: None,
-        timeout: fetch.timeout,
-    }
+fn get<'a>(fetch: &'a Fetch, accept: &'a str, timeout: Duration) -> Get<'a> {
+    let Fetch { cluster, authority, path, .. } = fetch;
+    Get { cluster, authority, path, accept, bearer: None, timeout }
 }

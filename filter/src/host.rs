@@ -124,6 +124,19 @@ pub(crate) fn set_header(name: &[u8], value: &[u8]) -> Result<(), Status> {
     })
 }
 
+/// Lets a paused request go on.
+pub(crate) fn continue_request() -> Result<(), Status> {
+    const HTTP_REQUEST: u32 = 0;
+    // SAFETY: no pointers.
+    Status::check(unsafe { abi::proxy_continue_stream(HTTP_REQUEST) })
+}
+
+/// A property of the request; its path's parts are separated by zero bytes.
+pub(crate) fn property(path: &str) -> Result<Vec<u8>, Status> {
+    // SAFETY: the host reads `path` during the call only; else see `returned`.
+    returned(|data, size| unsafe { abi::proxy_get_property(path.as_ptr(), path.len(), data, size) })
+}
+
 /// Sets a property of the request: in Envoy, filter state `wasm.<name>`.
 pub(crate) fn set_property(name: &str, value: &[u8]) -> Result<(), Status> {
     // SAFETY: the host reads `name` and `value` during the call only.

@@ -10,6 +10,7 @@
 //! permit ends in an answer.
 
 mod callout;
+mod family;
 mod follower;
 mod host;
 mod log;

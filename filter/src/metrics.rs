@@ -16,11 +16,12 @@ pub(crate) struct Metrics {
     ids: Vec<Option<u32>>,
     /// What this worker has added to the gauge of remembered tokens: a sum over all workers.
     cached_tokens: i64,
+    increments_gauges: bool,
 }
 
 impl Metrics {
-    /// Defines all metrics.
-    pub(crate) fn define() -> Self {
+    /// Defines all metrics, for a host that can increment gauges, or not.
+    pub(crate) fn define(increments_gauges: bool) -> Self {
         let ids = TABLE.iter().map(|metric| {
             let kind = match metric.kind {
                 Kind::Counter => MetricKind::Counter,
@@ -28,7 +29,7 @@ impl Metrics {
             };
             host::define_metric(kind, metric.name).ok()
         });
-        Self { ids: ids.collect(), cached_tokens: 0 }
+        Self { ids: ids.collect(), cached_tokens: 0, increments_gauges }
     }
 
     /// Adds what was counted since the last time.
@@ -38,8 +39,11 @@ impl Metrics {
         });
     }
 
-    /// Says how many tokens this worker remembers.
+    /// Says how many tokens this worker remembers: where gauges cannot be incremented, of the one that said so last.
     pub(crate) fn cached_tokens(&mut self, number: usize) {
+        if !self.increments_gauges {
+            return self.record(Id::TokenCacheEntries, u64::try_from(number).unwrap_or(u64::MAX));
+        }
         let number = i64::try_from(number).unwrap_or(i64::MAX);
         self.add(Id::TokenCacheEntries.index(), number.saturating_sub(self.cached_tokens));
         self.cached_tokens = number;

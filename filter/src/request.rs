@@ -5,17 +5,21 @@
 //! here; if the host does not do that either, the request is stopped without an answer. There is no
 //! path on which a request without a permit goes on.
 //!
+//! **Waiting** for news, where no timer brings them: the credential is overwritten before the request is paused, so
+//! that a host that lets it go on by mistake does not take it to the service; it comes back with a permit only.
+//!
 //! A request that passes costs one call for its headers, one for each identity header and property,
-//! and those that the gate makes to read shared data. No property is read.
+//! and those that the gate makes to read shared data. On Envoy no property is read.
 
 use rescind_core::config::{Challenge, Config};
 use rescind_core::request::{Field, RequestView};
 use rescind_core::resource_metadata::MetadataAnswer;
 use rescind_core::verdict::{Denial, Permit};
 
-use crate::host::{self, Action, Map};
+use crate::family::Family;
+use crate::host::{self, Action, Map, Status};
 use crate::pairs::{self, Pairs};
-use crate::worker::Worker;
+use crate::worker::{Waiting, Worker};
 
 /// Filter state for access logs and later filters; Envoy puts `wasm.` before each name.
 const SUBJECT: &str = "rescind.sub";
@@ -30,44 +34,116 @@ const POISON: &[u8] = b"Rescind refused";
 const NO_GRPC_STATUS: i32 = -1;
 
 /// Decides about the present request; without a worker there is no valid configuration.
-pub(crate) fn handle(worker: Option<&mut Worker>) -> Action {
+pub(crate) fn handle(worker: Option<&mut Worker>, request: u32) -> Action {
+    match worker {
+        Some(worker) => judge(worker, Wait::Allowed { request }),
+        None => {
+            let content_type = host::header(Map::Request, "content-type");
+            refuse(None, &Denial::NotConfigured, content_type.is_ok_and(|value| is_grpc(&value)))
+        }
+    }
+}
+
+/// Decides about a request that has waited.
+pub(crate) fn resume(worker: &mut Worker, waiting: &Waiting) {
+    if judge(worker, Wait::Over(waiting)) == Action::Continue {
+        // A host that does not do it holds the request until it times out.
+        let _ = host::continue_request();
+    }
+}
+
+/// Whether a request may wait for news.
+#[derive(Clone, Copy)]
+enum Wait<'a> {
+    /// It may: this one.
+    Allowed { request: u32 },
+    /// It has.
+    Over(&'a Waiting),
+}
+
+fn judge(worker: &mut Worker, wait: Wait<'_>) -> Action {
+    let family = worker.family();
+    let unreadable = |what, status: Status| Denial::Unreadable { what, status: status.0 };
+    if !family.has_authority()
+        && let Err(status) = host::header(Map::Request, "host")
+    {
+        // Without it APISIX's worker crashes when it shows all headers.
+        return refuse(Some(worker), &unreadable("the header `host`", status), false);
+    }
     let headers = match host::headers(Map::Request) {
         Ok(headers) => headers,
-        Err(status) => {
-            let denial = Denial::Unreadable { what: "the headers", status: status.0 };
-            return refuse(worker, &denial, false);
-        }
+        Err(status) => return refuse(Some(worker), &unreadable("the headers", status), false),
     };
     #[cfg(feature = "vectors")]
     if let Some(action) = crate::vectors::answer(&headers) {
         return action;
     }
-    let Some(worker) = worker else {
-        let grpc = Headers::read(&headers, |_| false).is_some_and(|headers| headers.view.grpc);
-        return refuse(None, &Denial::NotConfigured, grpc);
+    let path = match family.has_raw_path() {
+        true => None,
+        false => match host::property("request\0path") {
+            Ok(path) => Some(path),
+            Err(status) => return refuse(Some(worker), &unreadable("the path", status), false),
+        },
     };
     let identity = &worker.config().identity;
-    let Some(Headers { view, reserved }) =
-        Headers::read(&headers, |name| identity.headers.reserve(name))
+    let Some(Headers { mut view, reserved, count }) =
+        Headers::read(&headers, family.has_authority(), |name| identity.headers.reserve(name))
     else {
         // Status 0: the host did answer.
-        return refuse(
-            Some(worker),
-            &Denial::Unreadable { what: "headers of the ABI's form", status: 0 },
-            false,
-        );
+        let denial = Denial::Unreadable { what: "headers of the ABI's form", status: 0 };
+        return refuse(Some(worker), &denial, false);
     };
+    if family.cuts_headers_at(count) {
+        let denial = Denial::Unreadable { what: "more than 100 headers", status: 0 };
+        return refuse(Some(worker), &denial, view.grpc);
+    }
+    view.path = path.as_deref().unwrap_or(view.path);
     if let Some(answer) = worker.config().metadata(&view) {
         return tell(&answer);
     }
-    let verdict = worker
-        .decide(&view)
-        .and_then(|permit| forward(&permit, &reserved, worker.config()).map(|()| permit));
+    match wait {
+        Wait::Over(waiting) => view.authorization = Field::One(&waiting.authorization),
+        Wait::Allowed { request } => {
+            if let Some(action) = pause(worker, request, &view) {
+                return action;
+            }
+        }
+    }
+    let verdict = worker.decide(&view).and_then(|permit| {
+        let credential = match wait {
+            Wait::Over(waiting) => Credential::Overwritten(&waiting.authorization),
+            Wait::Allowed { .. } => Credential::InPlace,
+        };
+        forward(&permit, &reserved, credential, worker)
+    });
     match verdict {
-        Ok(_) => Action::Continue,
+        Ok(()) => Action::Continue,
         Err(denial) => {
             let challenge = worker.config().challenge_to(&view);
             refuse_with(Some(worker), &denial, view.grpc, &challenge)
+        }
+    }
+}
+
+/// Lets the request wait for news, if it should; what to do, if it is not to be decided now.
+fn pause(worker: &mut Worker, request: u32, view: &RequestView<'_>) -> Option<Action> {
+    let Field::One(authorization) = view.authorization else { return None };
+    if !worker.has_question(view) {
+        return None;
+    }
+    // Before the question: with one under way nothing can be answered on APISIX.
+    if host::set_header(b"authorization", POISON).is_err() {
+        return None;
+    }
+    if worker.ask(request, authorization) {
+        return Some(Action::Pause);
+    }
+    match host::set_header(b"authorization", authorization) {
+        Ok(()) => None,
+        Err(status) => {
+            let what = "a way to set a header";
+            let denial = Denial::Unreadable { what, status: status.0 };
+            Some(refuse(Some(worker), &denial, view.grpc))
         }
     }
 }
@@ -76,9 +152,10 @@ pub(crate) fn handle(worker: Option<&mut Worker>) -> Action {
 fn tell(answer: &MetadataAnswer<'_>) -> Action {
     let headers =
         answer.headers.iter().fold(Pairs::new(), |pairs, (name, value)| pairs.with(name, value));
-    // If the host does not send it, the request waits until it times out: it has no permit.
-    let _ = host::send_response(answer.status, "", &headers, answer.body, NO_GRPC_STATUS);
-    Action::Pause
+    match host::send_response(answer.status, "", &headers, answer.body, NO_GRPC_STATUS) {
+        Ok(()) => Action::Pause,
+        Err(_) => Action::Fail,
+    }
 }
 
 /// A request's headers, in the host's bytes.
@@ -86,10 +163,17 @@ struct Headers<'a> {
     view: RequestView<'a>,
     /// Those that a client must not send.
     reserved: Vec<&'a [u8]>,
+    /// How many there are, pseudo-headers included.
+    count: u32,
 }
 
 impl<'a> Headers<'a> {
-    fn read(map: &'a [u8], is_reserved: impl Fn(&[u8]) -> bool) -> Option<Self> {
+    /// Reads `map`. Where `:authority` is not what the client asked for, only the header `host` counts.
+    fn read(
+        map: &'a [u8],
+        has_authority: bool,
+        is_reserved: impl Fn(&[u8]) -> bool,
+    ) -> Option<Self> {
         let mut view = RequestView {
             method: b"",
             path: b"",
@@ -100,7 +184,9 @@ impl<'a> Headers<'a> {
         };
         let (mut reserved, mut host, mut authority) = (Vec::new(), None, None);
         let (mut has_origin, mut announced) = (false, Field::Absent);
+        let mut count = 0_u32;
         pairs::for_each(map, |name, value| {
+            count = count.saturating_add(1);
             let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
             #[cfg(all(feature = "trap", target_arch = "wasm32"))]
             if is("x-rescind-trap") {
@@ -127,6 +213,7 @@ impl<'a> Headers<'a> {
             }
         })?;
         view.host = match (host, authority) {
+            (host, _) if !has_authority => host.unwrap_or(NO_HOST),
             (Some(host), Some(authority)) => only(Some(host), authority),
             (host, authority) => host.or(authority).unwrap_or_default(),
         };
@@ -135,7 +222,7 @@ impl<'a> Headers<'a> {
         {
             view.preflight = Some(method);
         }
-        Some(Self { view, reserved })
+        Some(Self { view, reserved, count })
     }
 }
 
@@ -147,10 +234,13 @@ const fn one_more<'a>(before: Field<'a>, value: &'a [u8]) -> Field<'a> {
     }
 }
 
-/// `value` if it is the only one. Two different hosts are none: no host name has a comma.
+/// Where a route depends on the host, a request with this one is refused: no host name has a comma.
+const NO_HOST: &[u8] = b",";
+
+/// `value` if it is the only one. Two different hosts are none.
 fn only<'a>(before: Option<&'a [u8]>, value: &'a [u8]) -> &'a [u8] {
     match before {
-        Some(before) if before != value => b",",
+        Some(before) if before != value => NO_HOST,
         _ => value,
     }
 }
@@ -166,19 +256,43 @@ fn is_grpc(content_type: &[u8]) -> bool {
     }
 }
 
+/// Where the credential is that the client sent.
+#[derive(Clone, Copy)]
+enum Credential<'a> {
+    /// In the request.
+    InPlace,
+    /// Here; the request has another value instead.
+    Overwritten(&'a [u8]),
+}
+
 /// Says what only the gate may say, instead of whoever sent the request.
-fn forward(permit: &Permit, reserved: &[&[u8]], config: &Config) -> Result<(), Denial> {
-    let refused = |what| move |status: host::Status| Denial::Unreadable { what, status: status.0 };
+fn forward(
+    permit: &Permit,
+    reserved: &[&[u8]],
+    credential: Credential<'_>,
+    worker: &Worker,
+) -> Result<(), Denial> {
+    let (config, family): (&Config, Family) = (worker.config(), worker.family());
+    let refused = |what| move |status: Status| Denial::Unreadable { what, status: status.0 };
+    let (removing, setting) = ("a way to remove a header", "a way to set a header");
+    if !family.removes_headers() && has_twins(reserved) {
+        return Err(refused("a way to remove the second of two equal headers")(Status::NOT_FOUND));
+    }
     for name in reserved {
-        host::remove_header(name).map_err(refused("a way to remove a header"))?;
+        remove(name, family).map_err(refused(removing))?;
     }
     if permit.subject().is_some() && !config.identity.forward_token {
-        host::remove_header(b"authorization").map_err(refused("a way to remove a header"))?;
+        remove(b"authorization", family).map_err(refused(removing))?;
+    } else if let Credential::Overwritten(credential) = credential {
+        host::set_header(b"authorization", credential).map_err(refused(setting))?;
     }
     // Adding is cheaper than replacing, but some hosts do not really remove headers.
-    let set = if reserved.is_empty() { host::add_header } else { host::set_header };
+    let set = match reserved.is_empty() {
+        true => host::add_header,
+        false => host::set_header,
+    };
     for (name, value) in permit.headers() {
-        set(name.as_bytes(), value.as_bytes()).map_err(refused("a way to set a header"))?;
+        set(name.as_bytes(), value.as_bytes()).map_err(refused(setting))?;
     }
     if let (true, Some(subject)) = (config.identity.filter_state, permit.subject()) {
         // Later filters must not take this request for one without a subject.
@@ -190,6 +304,26 @@ fn forward(permit: &Permit, reserved: &[&[u8]], config: &Config) -> Result<(), D
         }
     }
     Ok(())
+}
+
+/// Takes a header out of the request, or leaves nothing of it but its name where that is all that can be done.
+fn remove(name: &[u8], family: Family) -> Result<(), Status> {
+    match family.removes_headers() {
+        true => host::remove_header(name),
+        false => host::set_header(name, b""),
+    }
+}
+
+/// Whether two of `names` are of one header.
+fn has_twins(names: &[&[u8]]) -> bool {
+    let mut rest = names;
+    while let Some((name, others)) = rest.split_first() {
+        if others.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+            return true;
+        }
+        rest = others;
+    }
+    false
 }
 
 /// Answers the request. Never lets it go on.
@@ -204,13 +338,16 @@ fn refuse_with(
     grpc: bool,
     challenge: &Challenge,
 ) -> Action {
+    let has_filter_state = worker.as_ref().is_none_or(|worker| worker.family().has_filter_state());
     if let Some(worker) = worker {
         worker.refused(denial);
     }
-    // For access logs. A host that cannot do it still gets the answer.
-    let _ = host::set_property(REASON, denial.reason().as_bytes());
-    if let Some(signal) = denial.signal() {
-        let _ = host::set_property(SIGNAL, signal.to_string().as_bytes());
+    if has_filter_state {
+        // For access logs. A host that cannot do it still gets the answer.
+        let _ = host::set_property(REASON, denial.reason().as_bytes());
+        if let Some(signal) = denial.signal() {
+            let _ = host::set_property(SIGNAL, signal.to_string().as_bytes());
+        }
     }
     let response = denial.response(challenge);
     let mut headers = Pairs::new();
@@ -228,12 +365,15 @@ fn refuse_with(
         response.body.as_bytes(),
         grpc_status,
     );
-    if sent.is_err() {
-        // Some hosts refuse a header or a status; all can say this. If not, the request waits until it times out.
-        let _ = host::set_header(b"authorization", POISON);
-        let _ = host::send_response(503, "", &Pairs::new(), b"", NO_GRPC_STATUS);
+    if sent.is_ok() {
+        return Action::Pause;
     }
-    Action::Pause
+    // Some hosts refuse a header or a status; all can say this.
+    let _ = host::set_header(b"authorization", POISON);
+    match host::send_response(503, "", &Pairs::new(), b"", NO_GRPC_STATUS) {
+        Ok(()) => Action::Pause,
+        Err(_) => Action::Fail,
+    }
 }
 
 #[cfg(test)]
@@ -245,7 +385,7 @@ mod tests {
     }
 
     fn read(map: &[u8]) -> Headers<'_> {
-        Headers::read(map, |name| name.starts_with(b"x-rescind")).unwrap()
+        Headers::read(map, true, |name| name.starts_with(b"x-rescind")).unwrap()
     }
 
     #[test]
@@ -257,7 +397,8 @@ mod tests {
             ("Authorization", "Bearer x"),
             ("x-rescind-subject", "root"),
         ]);
-        let Headers { view, reserved } = read(&map);
+        let Headers { view, reserved, count } = read(&map);
+        assert_eq!(count, 5);
         assert_eq!((view.method, view.path, view.host), (&b"GET"[..], &b"/a?b"[..], &b"api"[..]));
         assert!(view.authorization == Field::One(b"Bearer x"));
         assert!(!view.grpc);
@@ -308,6 +449,26 @@ mod tests {
         ] {
             assert_eq!(read(&map(headers)).view.host, host.as_bytes(), "{headers:?}");
         }
+    }
+
+    #[test]
+    fn where_authority_is_the_servers_own_name_only_the_header_host_counts() {
+        for (headers, host) in [
+            (&[("host", "a"), (":authority", "kong")][..], "a"),
+            (&[("host", "a"), ("host", "b")], ","),
+            (&[(":authority", "kong")], ","),
+        ] {
+            let map = map(headers);
+            let read = Headers::read(&map, false, |_| false).unwrap();
+            assert_eq!(read.view.host, host.as_bytes(), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn twins_are_told_in_any_case() {
+        assert!(has_twins(&[b"x-a", b"x-b", b"X-A"]));
+        assert!(!has_twins(&[b"x-a", b"x-b", b"x_a"]));
+        assert!(!has_twins(&[]));
     }
 
     #[test]

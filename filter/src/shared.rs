@@ -1,30 +1,38 @@
-//! The host's shared data as the core sees it; in the worker's own memory where the host has none.
+//! The host's shared data as the core sees it; in the VM's own memory where the host has none.
+
+use std::rc::Rc;
 
 use rescind_core::shared::{LocalSharedData, Shared, SharedData, SharedDataError};
 
+use crate::family::Family;
 use crate::host::{self, Status};
 
-/// Holds nothing: to see what the host answers.
-const PROBE_KEY: &str = "rescind.probe";
+/// How often an unconditional write is tried where the host knows only conditional ones.
+const MAX_TRIES: usize = 4;
+
+thread_local! {
+    /// One for all configurations of a VM: APISIX makes a root context for each route.
+    static LOCAL: Rc<LocalSharedData> = Rc::default();
+}
 
 /// Where the state table is.
 #[derive(Debug)]
 pub(crate) enum Store {
-    /// One for all workers.
-    Host {
-        /// Whether the host gives every value that is set a number of its own. Envoy does; Kong refuses the try.
-        has_pulses: bool,
-    },
+    /// One for all workers. Every value that is set has a number of its own.
+    Numbered,
+    /// One for all workers, which refuses to replace a value unseen.
+    Guarded,
     /// One for each worker: APISIX has no shared data.
-    Worker(LocalSharedData),
+    Local(Rc<LocalSharedData>),
 }
 
 impl Store {
-    /// Finds out what the host has.
-    pub(crate) fn probe() -> Self {
-        match host::shared_data(PROBE_KEY) {
-            Err(Status::UNIMPLEMENTED) => Self::Worker(LocalSharedData::default()),
-            _ => Self::Host { has_pulses: renumbers_equal_values().is_ok_and(|does| does) },
+    /// That of such a host.
+    pub(crate) fn of(family: Family) -> Self {
+        match family {
+            Family::Envoy => Self::Numbered,
+            Family::Kong => Self::Guarded,
+            Family::Apisix => Self::Local(LOCAL.try_with(Rc::clone).unwrap_or_default()),
         }
     }
 }
@@ -32,8 +40,8 @@ impl Store {
 impl SharedData for Store {
     fn get(&self, key: &str) -> Result<Option<Shared>, SharedDataError> {
         match self {
-            Self::Worker(store) => store.get(key),
-            Self::Host { .. } => match host::shared_data(key) {
+            Self::Local(store) => store.get(key),
+            Self::Numbered | Self::Guarded => match host::shared_data(key) {
                 Ok((value, cas)) => Ok(Some(Shared { value, cas })),
                 Err(Status::NOT_FOUND) => Ok(None),
                 Err(status) => Err(error(status)),
@@ -42,38 +50,47 @@ impl SharedData for Store {
     }
 
     fn set(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), SharedDataError> {
-        match self {
-            Self::Worker(store) => store.set(key, value, cas),
-            Self::Host { .. } => host::set_shared_data(key, value, cas.unwrap_or(0)).map_err(error),
+        match (self, cas) {
+            (Self::Local(store), _) => store.set(key, value, cas),
+            (Self::Guarded, None) => replace(key, value),
+            (Self::Numbered | Self::Guarded, _) => {
+                host::set_shared_data(key, value, cas.unwrap_or(0)).map_err(error)
+            }
         }
     }
 
     fn pulse(&self, key: &str) -> Option<u32> {
         match self {
-            Self::Worker(store) => store.pulse(key),
-            Self::Host { has_pulses: false } => None,
+            Self::Local(store) => store.pulse(key),
+            Self::Guarded => None,
             // An empty value is not copied into the VM, which is most of what a read costs.
-            Self::Host { has_pulses: true } => host::shared_data(key).ok().map(|(_, cas)| cas),
+            Self::Numbered => host::shared_data(key).ok().map(|(_, cas)| cas),
         }
     }
 
     fn beat(&self, key: &str) {
-        if !matches!(self, Self::Host { has_pulses: false }) {
+        if !matches!(self, Self::Guarded) {
             // Readers do not rely on it: see `rescind_core::table`.
             let _ = self.set(key, &[], None);
         }
     }
 }
 
-/// Whether a value that is set again, unconditionally and unchanged, has another number afterwards.
-fn renumbers_equal_values() -> Result<bool, Status> {
-    let mut numbers = [0; 2];
-    for number in &mut numbers {
-        host::set_shared_data(PROBE_KEY, &[], 0)?;
-        *number = host::shared_data(PROBE_KEY)?.1;
+/// Replaces a value, whatever it is, where 0 means that there is none.
+fn replace(key: &str, value: &[u8]) -> Result<(), SharedDataError> {
+    let mut result = Err(SharedDataError::CasMismatch);
+    for _ in 0..MAX_TRIES {
+        let cas = match host::shared_data(key) {
+            Ok((_, cas)) => cas,
+            Err(Status::NOT_FOUND) => 0,
+            Err(status) => return Err(error(status)),
+        };
+        result = host::set_shared_data(key, value, cas).map_err(error);
+        if result != Err(SharedDataError::CasMismatch) {
+            break;
+        }
     }
-    let [first, second] = numbers;
-    Ok(first != second && first != 0 && second != 0)
+    result
 }
 
 const fn error(status: Status) -> SharedDataError {
@@ -89,10 +106,9 @@ mod tests {
     use crate::host::fake;
 
     #[test]
-    fn a_host_that_numbers_every_value_has_pulses_and_each_beat_changes_one() {
+    fn where_every_value_has_a_number_each_beat_changes_the_pulse() {
         fake::reset();
-        let store = Store::probe();
-        assert!(matches!(store, Store::Host { has_pulses: true }));
+        let store = Store::of(Family::Envoy);
         assert_eq!(store.pulse("a"), None, "before the first beat");
         store.beat("a");
         let first = store.pulse("a");
@@ -103,14 +119,24 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_refuses_to_replace_a_value_unseen_has_none() {
+    fn where_a_value_is_not_replaced_unseen_it_is_looked_at_first_and_nothing_beats() {
         fake::reset();
-        fake::with(|host| host.status = Some(Status::CAS_MISMATCH.0));
-        let store = Store::probe();
-        assert!(matches!(store, Store::Host { has_pulses: false }));
-        fake::with(|host| host.status = None);
-        store.beat("a");
-        assert_eq!(store.pulse("a"), None);
-        assert!(fake::with(|host| host.shared.is_empty()), "a beat writes nothing");
+        fake::with(|host| host.refuses_unseen = true);
+        let store = Store::of(Family::Kong);
+        for value in [b"1", b"2", b"3"] {
+            store.set("a", value, None).unwrap();
+            assert_eq!(store.get("a").unwrap().unwrap().value, value);
+        }
+        assert_eq!(store.set("a", b"4", Some(77)), Err(SharedDataError::CasMismatch));
+        store.beat("b");
+        assert_eq!(store.pulse("b"), None);
+        assert_eq!(store.get("b"), Ok(None), "a beat writes nothing");
+    }
+
+    #[test]
+    fn all_configurations_of_a_vm_share_its_own_memory() {
+        let [one, other] = [Store::of(Family::Apisix), Store::of(Family::Apisix)];
+        one.set("a", b"1", None).unwrap();
+        assert_eq!(other.get("a").unwrap().unwrap().value, b"1");
     }
 }

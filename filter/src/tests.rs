@@ -76,7 +76,7 @@ fn whatever_status_every_call_returns_no_request_goes_on_and_nothing_panics() {
         assert!(configure(CONFIG));
         fake::with(|host| host.status = Some(status));
         for path in ["/a", "/public"] {
-            assert_eq!(request(path), Action::Pause, "{status}");
+            assert_eq!(request(path), Action::Fail, "{status}");
         }
         vm::on_tick(ROOT);
         vm::on_callout_response(Token(1), 1, 1);
@@ -95,6 +95,7 @@ fn whichever_single_call_fails_a_request_goes_on_only_as_the_gate_wants_it() {
             match action {
                 Action::Continue => assert_eq!((removed, responses()), (1, Vec::new())),
                 Action::Pause => assert_eq!(responses().len(), 1, "{status} {succeed}"),
+                Action::Fail => panic!("the second reply succeeds: {status} {succeed}"),
             }
         }
     }

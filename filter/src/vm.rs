@@ -12,7 +12,7 @@ use std::cell::RefCell;
 
 use crate::host::{Action, Token};
 use crate::request;
-use crate::worker::Worker;
+use crate::worker::{Taken, Worker};
 
 /// Requests that were announced and not yet seen. Envoy announces each right before it shows its
 /// headers; a host that announces more of them and never deletes any must not fill the memory.
@@ -56,6 +56,7 @@ pub(crate) fn on_create(context: u32, root: u32) {
 pub(crate) fn on_delete(context: u32) {
     with(|vm| {
         vm.announced.retain(|(request, _)| *request != context);
+        vm.workers().for_each(|worker| worker.forget(context));
         let ended = vm.roots.extract_if(.., |root| root.id == context);
         ended.filter_map(|root| root.worker).for_each(|worker| worker.retire());
     });
@@ -84,19 +85,23 @@ pub(crate) fn on_tick(root: u32) {
 pub(crate) fn on_request(request: u32) -> Action {
     with(|vm| {
         let root = vm.take_announced(request);
-        request::handle(root.and_then(|root| vm.worker(root)))
+        request::handle(root.and_then(|root| vm.worker(root)), request)
     })
-    .unwrap_or_else(|| request::handle(None))
+    .unwrap_or_else(|| request::handle(None, request))
 }
 
 /// The answer to a callout is there. Hosts number callouts by VM, and do not agree on whose context
 /// they name.
 pub(crate) fn on_callout_response(token: Token, header_count: usize, body_size: usize) {
     with(|vm| {
-        let workers = vm.roots.iter_mut().filter_map(|root| root.worker.as_deref_mut());
-        for worker in workers {
-            if worker.take_answer(token, header_count, body_size) {
-                break;
+        for worker in vm.workers() {
+            match worker.take_answer(token, header_count, body_size) {
+                Taken::Foreign => {}
+                Taken::Quietly => break,
+                Taken::For(waiting) => {
+                    request::resume(worker, &waiting);
+                    break;
+                }
             }
         }
     });
@@ -111,6 +116,10 @@ impl Vm {
     fn worker(&mut self, root: u32) -> Option<&mut Worker> {
         let root = self.roots.iter_mut().find(|known| known.id == root)?;
         root.worker.as_deref_mut()
+    }
+
+    fn workers(&mut self) -> impl Iterator<Item = &mut Worker> {
+        self.roots.iter_mut().filter_map(|root| root.worker.as_deref_mut())
     }
 
     /// The root of a request; asked once.

@@ -6,15 +6,18 @@
 //! ([`Follower`]).
 
 use rescind_core::config::{Config, MAX_CONFIG_BYTES};
+use rescind_core::crypto::SignatureVerifier;
 use rescind_core::gate::{Context, Gate};
 use rescind_core::keys::KeyStore;
+use rescind_core::on_demand::OnDemand;
 use rescind_core::request::RequestView;
 use rescind_core::staleness::{Change, Watch};
 use rescind_core::table::{TableReader, TableStatus};
 use rescind_core::time::UnixTime;
 use rescind_core::verdict::{Denial, Permit};
 
-use crate::follower::{Follower, Purpose};
+use crate::family::{Family, Timer};
+use crate::follower::{Follower, Purpose, Turn};
 use crate::host::{self, Buffer, Level, Token};
 use crate::log::{self, Refusals};
 use crate::metrics::Metrics;
@@ -24,6 +27,7 @@ use crate::verifier::HostVerifier;
 /// What a worker needs for one configuration.
 #[derive(Debug)]
 pub(crate) struct Worker {
+    family: Family,
     gate: Gate,
     table: TableReader,
     keys: KeyStore,
@@ -33,6 +37,30 @@ pub(crate) struct Worker {
     metrics: Metrics,
     refusals: Refusals,
     staleness: Watch,
+    /// Where there is no timer: requests that wait for news.
+    waiting: Vec<Waiting>,
+}
+
+/// A request that waits for the answer to a callout.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    /// Its context.
+    pub(crate) request: u32,
+    /// What its `Authorization` said before it was overwritten.
+    pub(crate) authorization: Vec<u8>,
+    since: UnixTime,
+    token: Token,
+}
+
+/// Whose answer came.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// Not one of this worker's.
+    Foreign,
+    /// It is taken, and nobody waits for it; or somebody waits for another one now.
+    Quietly,
+    /// This request need not wait any longer.
+    For(Waiting),
 }
 
 impl Worker {
@@ -58,27 +86,85 @@ impl Worker {
             // Without randomness tokens could be made to meet in the cache, which costs time and nothing else.
             number.unwrap_or_default()
         });
-        let verifier = HostVerifier::probe();
+        let family = Family::probe();
+        if config.identity.filter_state && !family.has_filter_state() {
+            let line = "`identity.filter_state`: this gateway has none; set it to false";
+            log::line(Level::Critical, line);
+            return None;
+        }
+        let verifier = match family.has_foreign_functions() {
+            true => HostVerifier::probe(),
+            false => HostVerifier::default(),
+        };
         let proven: Vec<&str> =
             verifier.proven().iter().map(|algorithm| algorithm.name()).collect();
-        let line = format_args!("configured; the gateway checks [{}]", proven.join(" "));
+        let (name, proven) = (family.name(), proven.join(" "));
+        let line =
+            format_args!("configured; the gateway is of {name}'s kind and checks [{proven}]");
         log::line(Level::Info, line);
         Some(Self {
             table: config.table_reader(),
             keys: KeyStore::new(&config),
-            follower: Follower::start(&config),
+            follower: Follower::start(&config, family),
             gate: Gate::new(config, seed),
-            store: Store::probe(),
+            store: Store::of(family),
             verifier,
-            metrics: Metrics::define(),
+            metrics: Metrics::define(family.increments_gauges()),
             refusals: Refusals::default(),
             staleness: Watch::default(),
+            waiting: Vec::new(),
+            family,
         })
     }
 
     /// The configuration that is enforced.
     pub(crate) const fn config(&self) -> &Config {
         self.gate.config()
+    }
+
+    /// What kind of host this is.
+    pub(crate) const fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Whether `request` should wait for news before it is decided: there is something to ask, and no timer to do it.
+    pub(crate) fn has_question(&mut self, request: &RequestView<'_>) -> bool {
+        if self.family.timer() != Timer::Absent || !self.gate.rests_on_state(request) {
+            return false;
+        }
+        let (Ok(now), Ok(random)) = (host::now(), host::random()) else { return false };
+        let status = self.table.refresh(&self.store, now);
+        let (shared, counters) = (&self.store, &mut self.gate.counters);
+        let has_question = self.follower.look(status, &mut Turn { shared, counters, now, random });
+        if has_question {
+            self.refusals.roll(now);
+            self.report(now);
+        }
+        has_question
+    }
+
+    /// Asks; whether `request` waits for the answer now.
+    pub(crate) fn ask(&mut self, request: u32, authorization: &[u8]) -> bool {
+        let (Ok(now), Ok(random)) = (host::now(), host::random()) else { return false };
+        let (shared, counters) = (&self.store, &mut self.gate.counters);
+        let token = self.follower.send_one(&mut Turn { shared, counters, now, random });
+        if let Some(token) = token {
+            let authorization = authorization.to_vec();
+            self.waiting.push(Waiting { request, authorization, since: now, token });
+        }
+        token.is_some()
+    }
+
+    /// A request ended. If it waited, nobody hears the answer.
+    pub(crate) fn forget(&mut self, request: u32) {
+        let Some(place) = self.waiting.iter().position(|waiting| waiting.request == request) else {
+            return;
+        };
+        let waiting = self.waiting.swap_remove(place);
+        if let (Ok(now), Ok(random)) = (host::now(), host::random()) {
+            let (shared, counters) = (&self.store, &mut self.gate.counters);
+            self.follower.abandon(waiting.token, &mut Turn { shared, counters, now, random });
+        }
     }
 
     /// Whether the request may pass.
@@ -106,7 +192,8 @@ impl Worker {
     pub(crate) fn tick(&mut self) {
         if let (Ok(now), Ok(random)) = (host::now(), host::random()) {
             self.refusals.roll(now);
-            self.follower.tick(&self.store, &mut self.gate.counters, now, random);
+            let (shared, counters) = (&self.store, &mut self.gate.counters);
+            self.follower.tick(&mut Turn { shared, counters, now, random });
             self.report(now);
         }
     }
@@ -117,26 +204,33 @@ impl Worker {
         token: Token,
         header_count: usize,
         body_size: usize,
-    ) -> bool {
-        let Some(purpose) = self.follower.take_purpose(token) else { return false };
-        if let (Ok(now), Ok(random)) = (host::now(), host::random()) {
-            // A status list is checked with its issuer's keys, and the leader may serve no requests.
-            if matches!(purpose, Purpose::StatusList(_))
-                && let TableStatus::Synced { keys_version, .. } =
-                    self.table.refresh(&self.store, now)
-            {
-                self.keys.sync(&self.store, keys_version);
-            }
-            self.follower.answer(
-                purpose,
-                (header_count, body_size),
-                (&mut self.keys, &self.verifier),
-                &self.store,
-                &mut self.gate.counters,
-                (now, random),
-            );
+    ) -> Taken {
+        let Some(purpose) = self.follower.take_purpose(token) else { return Taken::Foreign };
+        let waiting = self.waiting.iter().position(|waiting| waiting.token == token);
+        let waiting = waiting.map(|place| self.waiting.swap_remove(place));
+        let (Ok(now), Ok(random)) = (host::now(), host::random()) else {
+            return waiting.map_or(Taken::Quietly, Taken::For);
+        };
+        // A status list is checked with its issuer's keys, and the leader may serve no requests.
+        if matches!(purpose, Purpose::StatusList(_))
+            && let TableStatus::Synced { keys_version, .. } = self.table.refresh(&self.store, now)
+        {
+            self.keys.sync(&self.store, keys_version);
         }
-        true
+        let (shared, counters) = (&self.store, &mut self.gate.counters);
+        let mut turn = Turn { shared, counters, now, random };
+        let trusted: (&mut KeyStore, &dyn SignatureVerifier) = (&mut self.keys, &self.verifier);
+        self.follower.answer(purpose, (header_count, body_size), trusted, &mut turn);
+        let Some(mut waiting) = waiting else { return Taken::Quietly };
+        if OnDemand::may_go_on(waiting.since, now)
+            && let Some(token) = self.follower.send_one(&mut turn)
+        {
+            waiting.token = token;
+            self.waiting.push(waiting);
+            return Taken::Quietly;
+        }
+        self.follower.withdraw();
+        Taken::For(waiting)
     }
 
     /// Ends: hands over at once what it led, and takes its part out of what all workers add up.

@@ -186,8 +186,13 @@ impl Site {
     }
 }
 
-/// The filter's configuration for a site.
-fn filter(plan: &Plan, issuer: &Issuer, companion: &Companion) -> Value {
+/// The filter's configuration for a site: what Envoy's clusters are called, `rescind` and `idp`.
+///
+/// # Panics
+///
+/// When the companion has no keys.
+#[must_use]
+pub fn filter(plan: &Plan, issuer: &Issuer, companion: &Companion) -> Value {
     let keys = if plan.fetch_keys {
         json!({ "url": "https://idp.example.com/jwks", "cluster": "idp" })
     } else {

@@ -170,6 +170,8 @@ pub struct Revocation {
     pub on_stale: OnStale,
     /// How long the companion holds a request for news.
     pub wait: Duration,
+    /// How old the state may be before a request waits for news, on hosts without a timer.
+    pub refresh_interval: Duration,
 }
 
 /// What a request meets when the companion has not been heard from for `max_staleness`.
@@ -257,7 +259,15 @@ impl Config {
             gateway_name: gateway_name.clone(),
             wait: *wait,
             needed_retention: self.issuers.iter().map(oldest).max().unwrap_or_default(),
+            alone: false,
         }
+    }
+
+    /// What it needs to know on a host without a timer and without shared data: the companion must not hold an
+    /// answer that a client's request waits for.
+    #[must_use]
+    pub fn replica_on_demand(&self) -> ReplicaConfig {
+        ReplicaConfig { wait: Duration::ZERO, alone: true, ..self.replica() }
     }
 
     /// The issuer with this `iss`, and its place.
@@ -301,6 +311,7 @@ impl std::fmt::Debug for Revocation {
             .field("max_staleness", &self.max_staleness)
             .field("on_stale", &self.on_stale)
             .field("wait", &self.wait)
+            .field("refresh_interval", &self.refresh_interval)
             .finish_non_exhaustive()
     }
 }

@@ -108,6 +108,14 @@ impl Gate {
         self.cache.len()
     }
 
+    /// Whether the answer to `request` depends on the state at all: where nobody but a request can wait for news,
+    /// one that needs none does not.
+    #[must_use]
+    pub fn rests_on_state(&self, request: &RequestView<'_>) -> bool {
+        matches!(self.config.routes.select(request), Ok(Access::Token(_)))
+            && credential::find(request).is_ok_and(|presented| presented.token().is_ok())
+    }
+
     /// Whether `request` may pass at `now`; if not, why.
     pub fn decide(
         &mut self,

@@ -23,7 +23,8 @@
 //! about ([`authority`]) and turns it into records ([`event`], [`subject`], [`record`]). They
 //! travel in signed pages ([`feed`]), one worker of a gateway follows them ([`replica`]) and writes
 //! them into shared data ([`table`], [`shared`]), where all workers find them at their next
-//! request. The same worker fetches key sets ([`keys`]).
+//! request. The same worker fetches key sets ([`keys`]). On a host without a timer a request does
+//! so ([`on_demand`]).
 //!
 //! # Kinds of tokens and of keys
 //!
@@ -84,6 +85,7 @@ pub mod mapping;
 pub mod mcp;
 pub mod metrics;
 pub mod nonce;
+pub mod on_demand;
 pub mod origin;
 pub mod record;
 pub mod replay;

@@ -91,6 +91,8 @@ pub struct ReplicaConfig {
     pub wait: Duration,
     /// How old a token may be that this gateway accepts: the longest `max_token_lifetime` with leeway.
     pub needed_retention: Duration,
+    /// Whether nobody else can write this table, which then is in the worker's own memory: nobody is elected.
+    pub alone: bool,
 }
 
 /// A request to the companion: `GET`, `accept: application/cbor`, with the gateway's token.
@@ -146,7 +148,7 @@ impl Replica {
     pub fn new(config: ReplicaConfig) -> Self {
         let names = Names::new(&config.table, config.checksum_key);
         Self {
-            candidate: Candidate::new(names.clone()),
+            candidate: Candidate::new(names.clone(), config.alone),
             writer: Writer::new(names),
             config,
             busy: false,
@@ -203,9 +205,22 @@ impl Replica {
             self.outstanding = None;
             self.fail(CalloutFailure::Lost, now, random, &mut step);
         }
+        let had_work = self.pending.is_some() || self.writer.is_growing();
         self.work(shared, now, random, true, &mut step);
-        self.poll(now, &mut step);
+        if !had_work || self.goes_on() {
+            self.poll(now, &mut step);
+        }
         step
+    }
+
+    /// Whether the last answer left nothing to be asked for.
+    pub const fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// The last request was not sent: nobody had the time to wait for its answer.
+    pub fn withdraw(&mut self) {
+        self.outstanding = None;
     }
 
     /// Takes the answer to the last request.
@@ -231,8 +246,16 @@ impl Replica {
                 Ok(page) => self.receive(page, &outstanding, shared, now, random, &mut step),
             },
         }
-        self.poll(now, &mut step);
+        if self.goes_on() {
+            self.poll(now, &mut step);
+        }
         step
+    }
+
+    /// Whether there is a next request right after an answer. With nobody but requests to wait for one, only while
+    /// there is more to come.
+    const fn goes_on(&self) -> bool {
+        !(self.config.alone && self.settled)
     }
 
     /// Takes part in the election; loads the head if this worker leads.

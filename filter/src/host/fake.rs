@@ -22,7 +22,10 @@ pub(crate) struct Host {
     pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) responses: Vec<u32>,
     pub(crate) calls: u32,
+    pub(crate) continued: u32,
     pub(crate) random: u8,
+    /// Whether 0 means that there is no value yet, as on Kong.
+    pub(crate) refuses_unseen: bool,
     pub(crate) foreign: Option<Vec<u8>>,
 }
 
@@ -116,12 +119,16 @@ pub(super) unsafe fn proxy_get_header_map_pairs(
 
 pub(super) unsafe fn proxy_get_header_map_value(
     _map: u32,
-    _name: *const u8,
-    _name_size: usize,
+    name: *const u8,
+    name_size: usize,
     data: *mut *mut u8,
     size: *mut usize,
 ) -> u32 {
-    call(|host| unsafe { give(&host.callout_status, data, size) })
+    let name = unsafe { bytes(name, name_size) };
+    call(|host| match name.as_slice() {
+        b":status" => unsafe { give(&host.callout_status, data, size) },
+        _ => 1,
+    })
 }
 
 pub(super) unsafe fn proxy_remove_header_map_value(
@@ -158,6 +165,26 @@ pub(super) unsafe fn proxy_add_header_map_value(
     value_size: usize,
 ) -> u32 {
     unsafe { proxy_replace_header_map_value(map, name, name_size, value, value_size) }
+}
+
+pub(super) unsafe fn proxy_continue_stream(_stream: u32) -> u32 {
+    call(|host| {
+        host.continued = host.continued.saturating_add(1);
+        0
+    })
+}
+
+pub(super) unsafe fn proxy_get_property(
+    path: *const u8,
+    path_size: usize,
+    data: *mut *mut u8,
+    size: *mut usize,
+) -> u32 {
+    let path = unsafe { bytes(path, path_size) };
+    call(|host| match host.properties.get(&path) {
+        Some(value) => unsafe { give(value, data, size) },
+        None => 1,
+    })
 }
 
 pub(super) unsafe fn proxy_set_property(
@@ -200,7 +227,11 @@ pub(super) unsafe fn proxy_set_shared_data(
     let (key, value) = unsafe { (bytes(key, key_size), bytes(value, value_size)) };
     call(|host| {
         let number = host.shared.get(&key).map_or(0, |(_, number)| *number);
-        if cas != 0 && number != 0 && cas != number {
+        let refused = match host.refuses_unseen {
+            true => cas != number,
+            false => cas != 0 && number != 0 && cas != number,
+        };
+        if refused {
             return 8;
         }
         host.shared.insert(key, (value, number.saturating_add(1)));

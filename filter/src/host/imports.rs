@@ -37,6 +37,13 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    pub(super) fn proxy_continue_stream(stream: u32) -> u32;
+    pub(super) fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     pub(super) fn proxy_set_property(
         path: *const u8,
         path_size: usize,

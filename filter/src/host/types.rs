@@ -54,6 +54,9 @@ pub(crate) enum Buffer {
 pub(crate) enum Action {
     Continue = 0,
     Pause = 1,
+    /// No action of the ABI: for a request that could not even be answered. Envoy holds it back, Kong and APISIX end
+    /// it with an error. A pause that nothing ends would kill APISIX's worker.
+    Fail = -1,
 }
 
 /// What a metric's number means to the host.

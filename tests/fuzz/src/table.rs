@@ -115,6 +115,7 @@ fn worker() -> Worker {
         gateway_name: "edge".to_owned(),
         wait: Duration::from_secs(1),
         needed_retention: RETENTION,
+        alone: false,
     };
     Worker {
         replica: Replica::new(config),

@@ -1,3 +1,9 @@
 //! The module against what hosts other than Envoy do.
 
+mod failures;
+mod host;
+mod installation;
 mod interface;
+mod main_job;
+mod on_demand;
+mod shared;

@@ -33,6 +33,10 @@ const MAX_STALENESS_SECS: u64 = 24 * 60 * 60;
 /// after 30 s.
 const DEFAULT_WAIT_SECS: u64 = 25;
 
+/// How old the state may be before a request waits for news, where there is no timer, unless the configuration says
+/// otherwise: one request a second in each worker then waits for a round trip.
+const DEFAULT_REFRESH_SECS: u64 = 1;
+
 /// The longest poll at all: Envoy's callout works at least up to a minute.
 const MAX_WAIT_SECS: u64 = 55;
 
@@ -142,6 +146,9 @@ impl Check {
         let max_staleness = self.staleness(max_staleness, &at("max_staleness_secs"));
         let wait =
             max_staleness.and_then(|limit| self.wait(raw.wait_secs, limit, &at("wait_secs")));
+        let refresh_interval = max_staleness.and_then(|limit| {
+            self.refresh_interval(raw.refresh_interval_secs, limit, &at("refresh_interval_secs"))
+        });
         let on_stale = match raw.on_stale.as_deref() {
             None | Some("deny") => Some(OnStale::Deny),
             Some("allow") => Some(OnStale::Allow),
@@ -159,6 +166,7 @@ impl Check {
             max_staleness: Duration::from_secs(max_staleness?),
             on_stale: on_stale?,
             wait: wait?,
+            refresh_interval: refresh_interval?,
         })
     }
 
@@ -190,6 +198,24 @@ impl Check {
             );
         }
         self.seconds(seconds, path, 1, MAX_WAIT_SECS)
+    }
+
+    fn refresh_interval(
+        &mut self,
+        seconds: Option<u64>,
+        max_staleness: u64,
+        path: &str,
+    ) -> Option<Duration> {
+        let seconds = seconds.unwrap_or(DEFAULT_REFRESH_SECS);
+        if seconds >= max_staleness {
+            let remedy = "one lost answer must not make the state stale";
+            return self.wrong(
+                path,
+                format!("must be below `max_staleness_secs` ({max_staleness})"),
+                remedy,
+            );
+        }
+        self.seconds(seconds, path, 1, MAX_STALENESS_SECS)
     }
 
     fn feed_key(&mut self, text: Option<String>, path: &str) -> Option<FeedKey> {

@@ -100,6 +100,7 @@ pub(super) struct RawRevocation {
     pub(super) max_staleness_secs: Option<u64>,
     pub(super) on_stale: Option<String>,
     pub(super) wait_secs: Option<u64>,
+    pub(super) refresh_interval_secs: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

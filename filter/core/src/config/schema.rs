@@ -328,6 +328,12 @@ const REVOCATION: &[Field] = &[
         "a third of `max_staleness_secs`, at most 25",
         "How long the companion holds a request for news; below `max_staleness_secs`.",
     ),
+    field(
+        "refresh_interval_secs",
+        Kind::Number,
+        "`1`",
+        "On APISIX, which has no timer: how old the state may be before a request waits for news; below `max_staleness_secs`.",
+    ),
 ];
 
 const IDENTITY: &[Field] = &[

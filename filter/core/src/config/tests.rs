@@ -88,6 +88,7 @@ fn most() -> Value {
     config["revocation"]["max_staleness_secs"] = json!(30);
     config["revocation"]["on_stale"] = json!("allow");
     config["revocation"]["wait_secs"] = json!(20);
+    config["revocation"]["refresh_interval_secs"] = json!(2);
     config["identity"] = json!({
         "headers": {"subject": "X-Sub", "issuer": "x-iss", "client_id": "x-client", "scope": "x-scope", "actor": "x-actor"},
         "filter_state": true,

@@ -36,11 +36,13 @@ pub(super) struct Candidate {
     /// Names this worker; zero until the first tick brings randomness.
     id: u64,
     leading: bool,
+    /// There is nobody else.
+    alone: bool,
 }
 
 impl Candidate {
-    pub(super) const fn new(names: Names) -> Self {
-        Self { names, id: 0, leading: false }
+    pub(super) const fn new(names: Names, alone: bool) -> Self {
+        Self { names, id: 0, leading: false, alone }
     }
 
     pub(super) const fn is_leading(&self) -> bool {
@@ -55,6 +57,10 @@ impl Candidate {
         now: UnixTime,
         random: u64,
     ) -> Result<bool, SharedDataError> {
+        if self.alone {
+            self.leading = true;
+            return Ok(true);
+        }
         if self.id == 0 {
             self.id = random.max(1);
         }
@@ -68,7 +74,7 @@ impl Candidate {
 
     /// Gives up the lease, so that the next worker need not wait for its end.
     pub(super) fn resign(&mut self, shared: &dyn SharedData) {
-        if !std::mem::take(&mut self.leading) {
+        if !std::mem::take(&mut self.leading) || self.alone {
             return;
         }
         let name = &self.names.lease;

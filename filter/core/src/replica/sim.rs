@@ -142,6 +142,7 @@ pub(crate) fn config() -> ReplicaConfig {
         gateway_name: "edge 1".to_owned(),
         wait: Duration::from_secs(25),
         needed_retention: Duration::from_secs(3600),
+        alone: false,
     }
 }
 

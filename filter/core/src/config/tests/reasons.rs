@@ -231,6 +231,8 @@ fn revocation_is_refused_for_these_reasons() {
         ("max_staleness_secs", json!(86_401), "must be at most 86400; choose how long a revoked token may still pass when the companion is away".to_owned()),
         ("on_stale", json!("permit"), "`permit` is not a choice; choose `deny` or `allow`".to_owned()),
         ("wait_secs", json!(60), "must be below `max_staleness_secs` (60); an idle companion answers after that time, and must be heard before the state is stale".to_owned()),
+        ("refresh_interval_secs", json!(60), "must be below `max_staleness_secs` (60); one lost answer must not make the state stale".to_owned()),
+        ("refresh_interval_secs", json!(0), "must be from 1 to 86400, is 0; choose a number within".to_owned()),
         ("wait_secs", json!(0), "must be from 1 to 55, is 0; choose a number within".to_owned()),
     ] {
         let config = with(&format!("/revocation/{name}"), value);

@@ -5,7 +5,7 @@ use super::*;
 use crate::shared::LocalSharedData;
 
 fn candidate() -> Candidate {
-    Candidate::new(Names::new("test", [1; 16]))
+    Candidate::new(Names::new("test", [1; 16]), false)
 }
 
 fn at(millis: u64) -> UnixTime {
