@@ -31,7 +31,7 @@ async function sign({ alg, typ = "secevent+jwt", claims, spoil }) {
 }
 
 async function push(order) {
-  const answer = await fetch(order.url, {
+  const request = {
     method: "POST",
     headers: {
       authorization: `Bearer ${order.token}`,
@@ -39,7 +39,13 @@ async function push(order) {
       accept: "application/json",
     },
     body: await sign(order),
-  });
+  };
+  let answer = await fetch(order.url, request);
+  // As any transmitter would: a receiver that has just started may not have fetched the keys yet.
+  for (let tries = 0; answer.status === 503 && tries < 100; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    answer = await fetch(order.url, request);
+  }
   return {
     status: answer.status,
     type: answer.headers.get("content-type"),
