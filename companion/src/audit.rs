@@ -65,6 +65,24 @@ impl Audit {
         }
     }
 
+    /// Notes that the accepted SET `raw` of `source` reaches nobody, because of `reason`.
+    pub(crate) async fn unmatched(
+        &self,
+        source: &str,
+        raw: &Bytes,
+        reason: String,
+        metrics: &Metrics,
+        now: UnixTime,
+    ) {
+        let (kind, source, code) = (NoteKind::Unmatched, source.to_owned(), String::new());
+        let raw = Bytes::copy_from_slice(raw);
+        let note = Note { kind, at: now, source, code, reason, raw };
+        if let Err(error) = self.keep(note, metrics, now).await {
+            // The SET itself is kept; its transmitter need not hear of this.
+            tracing::warn!(%error, "unmatched SET not noted");
+        }
+    }
+
     /// Remembers the SET `raw` of `source`, whose signature is not known to be good.
     pub(crate) fn remember(&self, source: &str, raw: &Bytes, refusal: &Refusal, now: UnixTime) {
         let Some(note) = note(source, raw, refusal, now) else { return };

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rescind_core::authority::{Authority, Limits};
 use rescind_core::event::EventType;
+use rescind_core::mapping::Mapping;
 use ring::signature::Ed25519KeyPair;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -57,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) journal: PathBuf,
     /// For how long an accepted SET is kept at least.
     pub(crate) audit_retention: Duration,
+    /// Whose tokens the gateways accept, and how they map claims; empty if that is not said.
+    pub(crate) issuers: Vec<(String, Mapping)>,
     /// Who signs the SETs made here; without it nothing can be signalled from here.
     pub(crate) identity: Option<Identity>,
     /// The feed.
@@ -148,6 +151,7 @@ fn read(mut root: Section<'_>) -> Option<Config> {
         "for how many days an accepted SET is kept at least",
     );
     journal.finish();
+    let issuers = issuers(&mut root);
     let identity_given = root.has("identity");
     let identity = root.optional_section("identity").and_then(identity);
     let feed = feed(root.section("feed", "the keys that gateways trust"));
@@ -165,12 +169,42 @@ fn read(mut root: Section<'_>) -> Option<Config> {
         tls,
         journal: journal_path?,
         audit_retention: DAY.saturating_mul(audit_days),
+        issuers,
         identity: if identity_given { Some(identity?) } else { None },
         feed: feed?,
         gateways: gateways?,
         operator,
         transmitters: transmitters?,
     })
+}
+
+/// The `issuers` of the gateways' configuration, as far as they decide whom a signal can reach.
+fn issuers(root: &mut Section<'_>) -> Vec<(String, Mapping)> {
+    let mut issuers: Vec<(String, Mapping)> = Vec::new();
+    for mut section in root.sections("issuers") {
+        let remedy = "write an `issuer` of the gateways' configuration, character by character";
+        let issuer = section.text("issuer", remedy);
+        if issuer.as_ref().is_some_and(|name| issuers.iter().any(|(known, _)| known == name)) {
+            section.problem("issuer", "stands twice", "remove one of them");
+        }
+        let mut mapping = Mapping::default();
+        if let Some(mut claims) = section.optional_section("subject_claims") {
+            let remedy = "name a claim, as in `subject_claims` of the gateways' configuration";
+            mapping = Mapping {
+                session: claims.optional_text("session", remedy),
+                device: claims.optional_text("device", remedy),
+                tenant: claims.optional_text("tenant", remedy),
+                org_unit: claims.optional_text("org_unit", remedy),
+                groups: claims.optional_text("groups", remedy),
+                email: claims.optional_text("email", remedy),
+                phone: claims.optional_text("phone", remedy),
+            };
+            claims.finish();
+        }
+        section.finish();
+        issuers.extend(issuer.map(|issuer| (issuer, mapping)));
+    }
+    issuers
 }
 
 type Server = (SocketAddr, Option<Arc<rustls::ServerConfig>>);

@@ -40,6 +40,7 @@ mod show;
 mod signals;
 mod signer;
 mod stream;
+mod unmatched;
 mod verifier;
 
 fn main() -> ExitCode {

@@ -28,7 +28,7 @@ pub(crate) struct Metric {
 }
 
 /// All of them.
-pub(crate) const TABLE: [Metric; 23] = [
+pub(crate) const TABLE: [Metric; 24] = [
     counter("rescind_sets_total", "SETs by outcome: accepted, duplicate, refused or unavailable"),
     counter("rescind_sets_refused_total", "refused SETs by error code (RFC 8935)"),
     counter("rescind_sets_recorded_total", "accepted SETs without effect on any token"),
@@ -41,9 +41,10 @@ pub(crate) const TABLE: [Metric; 23] = [
         "rescind_poll_reports_total",
         "polled SETs told to the transmitter: `ack` or `setErrs`",
     ),
+    counter("rescind_sets_unmatched_total", "accepted SETs whose subject no gateway maps"),
     counter(
         "rescind_notes_dropped_total",
-        "refused SETs beyond what the audit trail takes an hour",
+        "refused or unmatched SETs beyond what the audit trail takes an hour",
     ),
     counter("rescind_stream_calls_total", "calls of transmitters' stream APIs, by outcome"),
     counter("rescind_verifications_total", "stream verifications: asked for, and come"),
@@ -130,10 +131,12 @@ pub(crate) enum Counter {
     KeysFailed,
     /// A refused SET was too many for the audit trail.
     NotesDropped,
+    /// A SET was kept that no token can be reached by.
+    SetsUnmatched,
 }
 
 /// Each counter's line: metric and labels, in the order of [`Counter`].
-const LINES: [(&str, &str); 28] = [
+const LINES: [(&str, &str); 29] = [
     ("rescind_sets_total", "{outcome=\"accepted\"}"),
     ("rescind_sets_total", "{outcome=\"duplicate\"}"),
     ("rescind_sets_total", "{outcome=\"refused\"}"),
@@ -162,6 +165,7 @@ const LINES: [(&str, &str); 28] = [
     ("rescind_keys_fetched_total", "{outcome=\"ok\"}"),
     ("rescind_keys_fetched_total", "{outcome=\"failed\"}"),
     ("rescind_notes_dropped_total", ""),
+    ("rescind_sets_unmatched_total", ""),
 ];
 
 /// The counters.
@@ -218,6 +222,7 @@ impl Counter {
             Self::KeysFetched => 25,
             Self::KeysFailed => 26,
             Self::NotesDropped => 27,
+            Self::SetsUnmatched => 28,
         }
     }
 

@@ -37,6 +37,7 @@ use crate::metrics::{Counter, Metrics};
 use crate::secret::TokenDigest;
 use crate::stream::driver::{Stream, StreamRefusal};
 use crate::stream::event;
+use crate::unmatched::Reach;
 use crate::verifier::RingVerifier;
 
 /// Why a SET was not taken.
@@ -87,6 +88,7 @@ pub(crate) struct Intake {
     journal: Arc<Journal>,
     submit: Submit,
     audit: Arc<Audit>,
+    reach: Arc<Reach>,
     metrics: Arc<Metrics>,
 }
 
@@ -254,10 +256,11 @@ impl Intake {
         subject_key: [u8; 16],
         journal: Arc<Journal>,
         submit: Submit,
+        reach: Reach,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let audit = Arc::new(Audit::new(submit.clone()));
-        Self { hasher: SubjectHasher::new(subject_key), journal, submit, audit, metrics }
+        let (audit, reach) = (Arc::new(Audit::new(submit.clone())), Arc::new(reach));
+        Self { hasher: SubjectHasher::new(subject_key), journal, submit, audit, reach, metrics }
     }
 
     /// What was refused.
@@ -286,11 +289,15 @@ impl Intake {
             source: source.to_owned(),
             issuer: set.iss.clone(),
             jti: set.jti.clone(),
-            raw,
+            raw: raw.clone(),
             records,
         };
         let accepted = self.submit.submit(new).await?;
         self.count(source, set, accepted, recorded_only);
+        if let Some(reason) = self.reach.misses(set, authority).filter(|_| accepted.new) {
+            self.metrics.count(Counter::SetsUnmatched);
+            self.audit.unmatched(source, &raw, reason, &self.metrics, now).await;
+        }
         Ok(accepted)
     }
 

@@ -42,6 +42,7 @@ use crate::secret::TokenDigest;
 use crate::signals::{SignalError, signal};
 use crate::stream::driver::{Stream, StreamParts};
 use crate::stream::event::States;
+use crate::unmatched::Reach;
 
 mod streams;
 
@@ -79,7 +80,9 @@ impl Service {
     ) -> Self {
         let subject_key = config.feed.subject_key;
         let states = States::new(&subject_key);
-        let intake = Intake::new(subject_key, Arc::clone(&journal), submit, Arc::clone(&metrics));
+        let reach = Reach::new(config.issuers);
+        let intake =
+            Intake::new(subject_key, Arc::clone(&journal), submit, reach, Arc::clone(&metrics));
         let feed = Feed::new(
             Arc::clone(&live),
             config.feed.key,

@@ -74,3 +74,32 @@ fn a_flood_of_refused_sets_is_noted_up_to_its_budget_and_answered_all_the_same()
     assert!((60..=180).contains(&dropped), "{dropped} of 300 beyond 120 an hour");
     assert_eq!(refused(&companion).len(), 100, "one answer has the last hundred");
 }
+
+#[test]
+fn an_accepted_set_of_which_no_token_can_know_is_counted_and_listed_until_a_mapping_says_otherwise()
+{
+    let mut companion = Companion::started();
+    let phone = json!({ "format": "phone_number", "phone_number": "+15550100" });
+    let changes = json!({ "sub_id": phone });
+    assert_eq!(companion.push(&companion.transmitter.set("one", &changes)).status, 202);
+    assert_eq!(companion.push(&companion.transmitter.set("usual", &json!({}))).status, 202);
+    let unmatched = |companion: &Companion| {
+        let output = companion.run(&["unmatched"]);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = unmatched(&companion);
+    assert!(text.contains("one: no claim is mapped to `phone` for issuer"), "{text}");
+    assert!(!text.contains("usual"), "{text}");
+    let page = String::from_utf8(companion.get("/metrics", "").body).unwrap();
+    assert!(page.contains("\nrescind_sets_unmatched_total 1\n"), "{page}");
+    assert_eq!(companion.terminate(), Some(0));
+    let toml = companion.directory.read("rescind.toml");
+    let issuers = "\n[[issuers]]\nissuer = \"https://idp.example.com\"\n\
+                   subject_claims = { phone = \"phone_number\" }\n";
+    companion.directory.write("rescind.toml", &format!("{toml}{issuers}"));
+    companion.start();
+    assert_eq!(companion.push(&companion.transmitter.set("two", &changes)).status, 202);
+    let text = unmatched(&companion);
+    assert!(text.contains("one: ") && !text.contains("two"), "{text}");
+}

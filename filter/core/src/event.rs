@@ -13,7 +13,7 @@
 //! the transmitter's time, which is the time of the tokens that it speaks about. It is therefore
 //! not cut to our own clock: that could spare a token of an issuer whose clock is ahead.
 
-use crate::authority::{Authority, OpaqueRole, Target};
+use crate::authority::{Authority, AuthorityError, OpaqueRole, Target};
 use crate::record::{Fact, FactKind, FactValue, Record, RecordKey};
 use crate::set::{SecurityEventToken, SetError};
 use crate::subject::SubjectHasher;
@@ -167,6 +167,19 @@ pub fn records(
     records.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     records.dedup_by(|a, b| a.key == b.key);
     Ok(records)
+}
+
+/// Whom `set` reaches when a transmitter with `authority` sent it; nobody if it is only recorded.
+pub fn targets<'s>(
+    set: &'s SecurityEventToken,
+    authority: &'s Authority,
+) -> Result<Vec<Target<'s>>, AuthorityError> {
+    match set.event {
+        Some(event) if !facts(event, set.detail).is_empty() => {
+            authority.targets(&set.subject, opaque_role(event, set.detail))
+        }
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// The facts that an event states about each of its targets.
