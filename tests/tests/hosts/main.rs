@@ -1,5 +1,6 @@
 //! The module against what hosts other than Envoy do.
 
+mod examples;
 mod failures;
 mod host;
 mod installation;
