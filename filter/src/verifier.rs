@@ -6,6 +6,10 @@
 //! message ([`KnownAnswer::proves`]). An algorithm it fails on, does not know (PSS, EdDSA) or is
 //! slower at than the module (ES384) is checked in software.
 //!
+//! The host is asked about an ES256 key until it has verified a signature; from then on the module
+//! is faster, with a table of the key's multiples. A key that comes with each request, as a DPoP
+//! proof's does, stays the host's.
+//!
 //! A host that answers with an error instead of a verdict is not believed either way: that
 //! signature is checked in software. This module refuses to take anything but an explicit yes for
 //! one.
@@ -59,9 +63,14 @@ impl SignatureVerifier for HostVerifier {
         if !signature_fits(algorithm, key, signature) {
             return false;
         }
+        // Once the module knows an ECDSA key, it is the faster one.
         if self.proven.contains(&algorithm)
+            && !key.is_known_to_software()
             && let Ok(verdict) = ask(algorithm, key, message, signature)
         {
+            if verdict {
+                key.note_verified();
+            }
             return verdict;
         }
         SoftwareVerifier.verify(algorithm, key, message, signature)
@@ -145,6 +154,25 @@ mod tests {
             assert_eq!(verifier.proven(), []);
             software_still_judges(&verifier);
         }
+    }
+
+    #[test]
+    fn the_host_is_asked_about_an_es256_key_until_it_has_verified_a_signature() {
+        fake::reset();
+        let answer = known_answer_tests().iter().find(|test| test.algorithm() == Algorithm::Es256);
+        let answer = answer.unwrap();
+        let verifier = HostVerifier { proven: Algorithm::ALL.to_vec() };
+        let key = answer.key().unwrap();
+        // What the host says of a wrong signature shows whether it was asked.
+        let believed =
+            || verifier.verify(answer.algorithm(), &key, b"another", &answer.signature());
+        let says = |yes: bool| fake::with(|host| host.foreign = Some(vec![0x08, yes.into()]));
+        says(false);
+        assert!(!believed() && !key.is_known_to_software());
+        says(true);
+        assert!(believed() && key.is_known_to_software());
+        assert!(!believed(), "the module judges now");
+        assert!(verifier.verify(answer.algorithm(), &key, answer.message(), &answer.signature()));
     }
 
     #[test]

@@ -35,11 +35,14 @@ pub(crate) use p384::P384;
 use multiples::Multiples;
 use point::{Affine, Point};
 
-/// In the table of a key that has verified a signature: a quarter of the doublings.
-const ROWS: usize = 4;
+/// In the table of a key that has verified a signature: an eighth of the doublings.
+const ROWS: usize = 8;
 
-/// Digits between ±2^4: for eight multiples in each row every sixth digit of a scalar is one.
-const WIDTH: usize = 5;
+/// Digits between ±2^3: for four multiples in each row every fifth digit of a scalar is one.
+const WIDTH: usize = 4;
+
+/// In the table of a key that has not verified one: digits between ±2^4.
+const ONE_ROW_WIDTH: usize = 5;
 
 /// A public key, ready to check signatures.
 pub(crate) struct EcdsaKey<F: Curve> {
@@ -55,12 +58,22 @@ impl<F: Curve> EcdsaKey<F> {
         Some(Self { point, has_verified: AtomicBool::new(false), multiples: OnceLock::new() })
     }
 
+    /// Whether it has verified a signature.
+    pub(super) fn has_verified(&self) -> bool {
+        self.has_verified.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it has, whoever did the work.
+    pub(super) fn note_verified(&self) {
+        self.has_verified.store(true, Ordering::Relaxed);
+    }
+
     /// Whether `signature`, two numbers in a row, is this key's over a message with this hash. The
     /// hash is as long as the numbers.
     pub(super) fn verify(&self, hash: &[u8], signature: &[u8]) -> bool {
         let verified = self.verdict(hash, signature) == Some(true);
         if verified {
-            self.has_verified.store(true, Ordering::Relaxed);
+            self.note_verified();
         }
         verified
     }
@@ -79,10 +92,10 @@ impl<F: Curve> EcdsaKey<F> {
         let of_generator = context.order.product(hash, &inverse)?;
         let of_key = context.order.product(r, &inverse)?;
         let once;
-        let multiples = if self.has_verified.load(Ordering::Relaxed) {
+        let multiples = if self.has_verified() {
             self.multiples.get_or_init(|| Multiples::new(&self.point, ROWS, WIDTH))
         } else {
-            once = Multiples::new(&self.point, 1, WIDTH);
+            once = Multiples::new(&self.point, 1, ONE_ROW_WIDTH);
             &once
         };
         let multiples = multiples.as_ref()?;

@@ -152,6 +152,20 @@ impl PublicKey {
         }
     }
 
+    /// Whether [`SoftwareVerifier`] checks the next signature by this key in half the time, since the
+    /// key has verified one: true of ECDSA keys only.
+    ///
+    /// [`SoftwareVerifier`]: crate::crypto::SoftwareVerifier
+    #[must_use]
+    pub fn is_known_to_software(&self) -> bool {
+        self.software.is_known()
+    }
+
+    /// Tells the software that another verifier found a signature by this key good.
+    pub fn note_verified(&self) {
+        self.software.note_verified();
+    }
+
     /// The key in the form that the software implementation takes.
     pub(crate) const fn software(&self) -> &SoftwareKey {
         &self.software

@@ -79,8 +79,8 @@ macro_rules! curve_tests {
                 let mut scalars: Vec<Scalar> =
                     [0, 1, 2, 3, 15, 16, 17, 31, 32, 127, 128, 129, 255, 256].map(small).to_vec();
                 // Multiples of what the rows of a table stand for.
-                let row =
-                    (0..($bytes * 8 + 1_u32).div_ceil(4)).fold(small(1), |row, _| row.double());
+                let row = (0..($bytes * 8 + 1_usize).div_ceil(ROWS))
+                    .fold(small(1), |row, _| row.double());
                 scalars.extend([
                     row,
                     row.square(),
@@ -103,8 +103,8 @@ macro_rules! curve_tests {
                 for factor in [small(1), -small(3), random_scalar("point", 0)] {
                     let peer = generator * factor;
                     let point = curve::point::<$curve>(&uncompressed(&peer)).unwrap();
-                    for rows in [1, ROWS] {
-                        let table = Multiples::new(&point, rows, WIDTH).unwrap();
+                    for (rows, width) in [(1, ONE_ROW_WIDTH), (ROWS, WIDTH)] {
+                        let table = Multiples::new(&point, rows, width).unwrap();
                         for (index, left) in scalars().iter().enumerate() {
                             // Each with a few others, those that cancel and double it among them.
                             let inverse = factor.invert().unwrap();
@@ -142,7 +142,7 @@ macro_rules! curve_tests {
                 let point = key.to_sec1_point(false);
                 let key = EcdsaKey::<$curve>::new(point.as_bytes()).unwrap();
                 let accepted = key.verify(hash, signature);
-                key.has_verified.store(true, Ordering::Relaxed);
+                key.note_verified();
                 assert_eq!(key.verify(hash, signature), accepted);
                 accepted
             }
