@@ -24,6 +24,7 @@ use rescind_core::feed::{
 use rescind_core::time::UnixTime;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
+use crate::gaps::Gaps;
 use crate::live::LiveLog;
 use crate::metrics::{Counter, Metrics};
 
@@ -44,6 +45,7 @@ const RECORDS_BYTES: usize = MAX_PAGE_BYTES - 1024;
 #[derive(Debug)]
 pub(crate) struct Feed {
     live: Arc<LiveLog>,
+    gaps: Arc<Gaps>,
     key: Ed25519KeyPair,
     log: LogId,
     retention: Duration,
@@ -54,20 +56,21 @@ pub(crate) struct Feed {
 #[derive(Debug, Default)]
 struct Cache {
     quantum: u64,
-    /// By (from, head of the log).
-    pages: HashMap<(u64, u64), Bytes>,
+    /// By (from, head of the log, version of the gaps).
+    pages: HashMap<(u64, u64, u32), Bytes>,
 }
 
 impl Feed {
     /// The feed of `live` under the name `log`.
     pub(crate) fn new(
         live: Arc<LiveLog>,
+        gaps: Arc<Gaps>,
         key: Ed25519KeyPair,
         log: LogId,
         retention: Duration,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { live, key, log, retention, metrics, cache: Mutex::default() }
+        Self { live, gaps, key, log, retention, metrics, cache: Mutex::default() }
     }
 
     /// The key that gateways pin, as base64url.
@@ -87,10 +90,16 @@ impl Feed {
             .map_or(0, |cursor| cursor.sequence)
     }
 
-    /// Returns as soon as something changed after `from`, at the latest after `wait`.
-    pub(crate) async fn news(&self, from: u64, wait: Duration) {
-        let mut changes = self.live.watch();
-        let changed = changes.wait_for(|changed| *changed > from);
+    /// Returns as soon as something changed after `from`, or the gaps are others than those of
+    /// version `gaps`, at the latest after `wait`.
+    pub(crate) async fn news(&self, from: u64, gaps: u32, wait: Duration) {
+        let (mut changes, mut versions) = (self.live.watch(), self.gaps.watch());
+        let changed = async {
+            tokio::select! {
+                _ = changes.wait_for(|changed| *changed > from) => {}
+                _ = versions.wait_for(|version| *version != gaps) => {}
+            }
+        };
         let _time_is_up = tokio::time::timeout(wait.min(MAX_WAIT), changed).await;
     }
 
@@ -103,7 +112,7 @@ impl Feed {
             cache.quantum = cache.quantum.max(quantum);
             cache.pages.clear();
         }
-        let key = (from, self.live.head());
+        let key = (from, self.live.head(), self.gaps.version());
         if let Some(page) = cache.pages.get(&key) {
             return page.clone();
         }
@@ -131,6 +140,7 @@ impl Feed {
             retention_secs: u32::try_from(self.retention.as_secs()).unwrap_or(u32::MAX),
             live: u64::try_from(stretch.live).unwrap_or(u64::MAX),
             records: stretch.records,
+            gaps: self.gaps.all(),
         }
     }
 

@@ -20,6 +20,7 @@ mod export;
 mod feed;
 mod followers;
 mod front;
+mod gaps;
 mod import;
 mod journal;
 mod keygen;

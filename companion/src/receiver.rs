@@ -118,6 +118,11 @@ impl Receiver {
         &self.peer
     }
 
+    /// Whose tokens it may speak about.
+    pub(crate) fn token_issuers(&self) -> &[String] {
+        &self.transmitter.authority.issuers
+    }
+
     /// Its stream.
     pub(crate) const fn stream(&self) -> &Arc<Stream> {
         &self.stream

@@ -37,6 +37,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::{Config, Delivery};
 use crate::front::Front;
+use crate::gaps::Gaps;
 use crate::journal::{self, Journal};
 use crate::live::LiveLog;
 use crate::metrics::Metrics;
@@ -197,7 +198,7 @@ async fn open(
             background.spawn(poll::driver::poll(receiver, polling.clone(), intake));
         }
     }
-    background.spawn(watch(service.receivers().to_vec()));
+    background.spawn(watch(service.receivers().to_vec(), Arc::clone(service.gaps())));
     background.spawn(forget(Arc::clone(&live)));
     background.spawn(prune::keep_bounded(journal, live, submit, audit_retention));
     let (log, feed_key) = (service.feed().log(), service.feed().public_key());
@@ -227,14 +228,16 @@ fn room() -> usize {
 }
 
 /// Looks every second whether a stream may have missed events.
-async fn watch(receivers: Vec<Arc<Receiver>>) {
+async fn watch(receivers: Vec<Arc<Receiver>>, gaps: Arc<Gaps>) {
     let mut ticks = tokio::time::interval(WATCH_EVERY);
     loop {
         ticks.tick().await;
+        // At the end also those that began or ended between two ticks.
         for receiver in &receivers {
             receiver.stream().check(crate::clock::now());
             receiver.stream().keep().await;
         }
+        gaps.gather(&receivers);
     }
 }
 

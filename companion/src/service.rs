@@ -31,6 +31,7 @@ use crate::config::{Config, Delivery, Gateway, Identity};
 use crate::export::List;
 use crate::feed::{Feed, parse_wait};
 use crate::followers::Followers;
+use crate::gaps::Gaps;
 use crate::journal::{Journal, JournalError, NoteKind, Submit};
 use crate::keys::Keys;
 use crate::live::LiveLog;
@@ -62,6 +63,7 @@ pub(crate) struct Service {
     intake: Intake,
     feed: Feed,
     followers: Followers,
+    gaps: Arc<Gaps>,
     journal: Arc<Journal>,
     live: Arc<LiveLog>,
     metrics: Arc<Metrics>,
@@ -83,8 +85,10 @@ impl Service {
         let reach = Reach::new(config.issuers);
         let intake =
             Intake::new(subject_key, Arc::clone(&journal), submit, reach, Arc::clone(&metrics));
+        let gaps = Arc::new(Gaps::default());
         let feed = Feed::new(
             Arc::clone(&live),
+            Arc::clone(&gaps),
             config.feed.key,
             journal.log(),
             config.feed.retention,
@@ -107,8 +111,12 @@ impl Service {
             let stream = Arc::new(Stream::new(parts, crate::clock::now()));
             Arc::new(Receiver::new(transmitter, keys, peer, stream))
         });
+        let receivers: Vec<_> = receivers.collect();
+        // Those from before the restart, before any gateway is answered.
+        gaps.gather(&receivers);
         Self {
-            receivers: receivers.collect(),
+            receivers,
+            gaps,
             followers: Followers::new(config.gateways.len()),
             gateways: config.gateways,
             operator: config.operator,
@@ -120,6 +128,11 @@ impl Service {
             metrics,
             draining,
         }
+    }
+
+    /// The gaps that the feed tells.
+    pub(crate) const fn gaps(&self) -> &Arc<Gaps> {
+        &self.gaps
     }
 
     /// The feed.
@@ -233,6 +246,7 @@ impl Service {
         };
         let from = self.feed.start(cursor);
         let _waiting = self.followers.asks(gateway, from, crate::clock::now());
+        let gaps = parameter(query, "gaps").and_then(|gaps| u32::from_str_radix(gaps, 16).ok());
         // A foreign cursor is answered at once: the gateway has to know before anything happens.
         let known = cursor.is_none_or(|cursor| cursor.sequence == from);
         if known && !wait.is_zero() {
@@ -241,7 +255,7 @@ impl Service {
                 let _last_value = draining.wait_for(|draining| *draining).await.map(|value| *value);
             };
             tokio::select! {
-                () = self.feed.news(from, wait) => {}
+                () = self.feed.news(from, gaps.unwrap_or(0), wait) => {}
                 () = drained => {}
             }
         }

@@ -406,6 +406,9 @@ fn a_stream_that_is_silent_is_a_gap_until_it_is_verified_again() {
             world.verified();
             world.ssf.state().mute = true;
             wait_until("no gap", || shown(&world.companion)["gap"]["cause"] == "silent");
+            let gaps = || world.companion.page("").gaps;
+            wait_until("not in the feed", || !gaps().is_empty());
+            assert_eq!(gaps()[0].issuer, world.ssf.base);
             let metrics = || String::from_utf8(world.companion.get("/metrics", "").body).unwrap();
             assert!(
                 metrics().contains("rescind_stream_gap{transmitter=\"idp\"} 1\n"),

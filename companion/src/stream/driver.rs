@@ -205,6 +205,11 @@ impl Stream {
         self.lock().health.polled(answered, now);
     }
 
+    /// The gap, if there is one.
+    pub(crate) fn gap(&self) -> Option<Gap> {
+        self.lock().health.gap()
+    }
+
     /// Looks whether a gap begins or ends, and says so.
     pub(crate) fn check(&self, now: UnixTime) -> Option<Change> {
         let change = self.lock().health.check(now);

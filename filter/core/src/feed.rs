@@ -21,6 +21,11 @@ use crate::record::{
 };
 use crate::time::UnixTime;
 
+mod gap;
+
+pub(crate) use gap::issuer_digest;
+pub use gap::{Gap, MAX_GAPS, gap_digests, gaps_version};
+
 /// Largest signed page. Reading a larger body blocks the gateway's worker thread for milliseconds.
 pub const MAX_PAGE_BYTES: usize = 512 * 1024;
 
@@ -73,6 +78,8 @@ pub struct Page {
     pub live: u64,
     /// The live records last changed in (from, to].
     pub records: Vec<Record>,
+    /// All gaps there are, sorted by issuer, each once; at most [`MAX_GAPS`].
+    pub gaps: Vec<Gap>,
 }
 
 /// A page's payload with the companion's signature over [`signing_input`] of it.
@@ -111,7 +118,7 @@ pub enum PageError {
 }
 
 impl Page {
-    /// The payload to sign, as CBOR: an array of nine elements.
+    /// The payload to sign, as CBOR: an array of nine elements, and a tenth if there are gaps.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes =
             Vec::with_capacity(self.records.len().saturating_mul(56).saturating_add(96));
@@ -125,7 +132,8 @@ impl Page {
         &self,
         encoder: &mut Encoder<&mut Vec<u8>>,
     ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
-        encoder.array(9)?.u8(VERSION)?.bytes(&self.log.0)?.u64(self.from)?.u64(self.to)?;
+        let elements = if self.gaps.is_empty() { 9 } else { 10 };
+        encoder.array(elements)?.u8(VERSION)?.bytes(&self.log.0)?.u64(self.from)?.u64(self.to)?;
         encoder.u64(self.signed_at.millis())?.bool(self.more)?;
         encoder.u32(self.retention_secs)?.u64(self.live)?;
         encoder.array(u64::try_from(self.records.len()).unwrap_or(u64::MAX))?;
@@ -136,6 +144,12 @@ impl Page {
             encoder.array(u64::try_from(key.conditions.len()).unwrap_or(u64::MAX))?;
             for condition in &key.conditions {
                 encoder.bytes(&condition.0)?;
+            }
+        }
+        if !self.gaps.is_empty() {
+            encoder.array(u64::try_from(self.gaps.len()).unwrap_or(u64::MAX))?;
+            for gap in &self.gaps {
+                gap.write(encoder)?;
             }
         }
         Ok(())
@@ -167,13 +181,21 @@ impl Page {
             "retention_secs": self.retention_secs,
             "live": self.live,
             "records": records,
+            "gaps": self.gaps.iter().map(|gap| {
+                json!({ "issuer": gap.issuer, "since": gap.since.secs() })
+            }).collect::<Vec<_>>(),
         })
     }
 
     fn decode(payload: &[u8]) -> Result<Self, PageError> {
         let malformed = |what| move |_| PageError::Malformed { what };
         let mut decoder = Decoder::new(payload);
-        expect_array(&mut decoder, 9, "an array of nine")?;
+        let elements = decoder.array().map_err(malformed("an array of nine or ten"))?;
+        let has_gaps = match elements {
+            Some(9) => false,
+            Some(10) => true,
+            _ => return Err(PageError::Malformed { what: "an array of nine or ten" }),
+        };
         let version = decoder.u8().map_err(malformed("a version"))?;
         if version != VERSION {
             return Err(PageError::Version { version });
@@ -195,10 +217,11 @@ impl Page {
         for _ in 0..count {
             records.push(decode_record(&mut decoder)?);
         }
+        let gaps = if has_gaps { Gap::read_all(&mut decoder)? } else { Vec::new() };
         if decoder.position() != payload.len() {
-            return Err(PageError::Malformed { what: "nothing after the records" });
+            return Err(PageError::Malformed { what: "nothing after the records and gaps" });
         }
-        Ok(Self { log, from, to, signed_at, more, retention_secs, live, records })
+        Ok(Self { log, from, to, signed_at, more, retention_secs, live, records, gaps })
     }
 }
 

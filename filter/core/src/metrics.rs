@@ -117,6 +117,7 @@ metrics! {
     "insufficient_scope" "a valid token without a required scope."
     "keys_not_ready" "the issuer's keys have not been fetched yet."
     "never_synchronized" "the state table has never been synchronized."
+    "gap" "signals about the token's issuer may have been missed (on_gap: deny)."
     "stale" "the state is older than max_staleness (on_stale: deny)."
     "table_unavailable" "the state table cannot be read."
 }

@@ -18,6 +18,7 @@
 //! a leader that dies on the way leaves a cursor that the next one continues from. The table becomes fresh again with
 //! the page that has nothing after it.
 
+mod gaps;
 mod judge;
 mod lease;
 mod notice;
@@ -452,6 +453,7 @@ impl Replica {
         now: UnixTime,
         step: &mut Step,
     ) -> Result<(), WriteError> {
+        self.note_gaps(&pending.gaps, step);
         let head = &mut self.writer.head;
         let in_pass = head.pass_started != 0;
         head.cursor = pending.to;

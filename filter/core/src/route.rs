@@ -58,8 +58,26 @@ pub struct Requirements {
     pub step_up: StepUp,
     /// What must not have been signalled about its subjects (CAEP 1.0): device, risk, assurance, claims.
     pub refused_state: Vec<FactKind>,
+    /// What a token meets whose issuer's signals may have been missed.
+    pub on_gap: OnGap,
     /// Whether a browser's question before the request itself passes without a token (WHATWG Fetch, CORS preflight).
     pub cors_preflight: bool,
+}
+
+/// What a request meets while the companion may have missed signals about its token's issuer.
+///
+/// `allow` unless a route says otherwise. A gap is another party's outage, or a guess at one: to refuse on
+/// every such guess would let a transmitter that is out of reach for a minute close all APIs, and whoever
+/// verifies his streams would be worse off than who does not. What is fail-closed stays so: the signals that
+/// did come are enforced, the gap is visible (log, metric, `rescind streams`), and a route that is worth
+/// an outage says `deny`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum OnGap {
+    /// It passes, if nothing else refuses it.
+    #[default]
+    Allow,
+    /// It is refused until the gap ends.
+    Deny,
 }
 
 /// How a token's user must have been authenticated (RFC 9470 §4); by default, anyhow.

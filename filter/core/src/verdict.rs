@@ -329,6 +329,14 @@ pub enum Denial {
     /// The companion was never heard from.
     #[error("the state table has never been synchronized")]
     NeverSynchronized,
+    /// Signals about the issuer's tokens may have been missed, and the route wants none in that state.
+    #[error("signals about tokens of `{issuer}` may have been missed since {since}")]
+    Gap {
+        /// The token's issuer, shortened.
+        issuer: String,
+        /// Since when.
+        since: UnixTime,
+    },
     /// The companion was not heard from for too long.
     #[error("the state is from {fresh_at}, now {now}, at most {}s are allowed", .limit.as_secs())]
     Stale {
@@ -414,6 +422,7 @@ impl Denial {
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::KeysNotReady { .. } => "keys_not_ready",
             Self::NeverSynchronized => "never_synchronized",
+            Self::Gap { .. } => "gap",
             Self::Stale { .. } => "stale",
             Self::TableUnavailable(_) => "table_unavailable",
         }
@@ -596,6 +605,7 @@ impl Denial {
             | Self::KeysNotReady { .. }
             | Self::StatusUnknown { .. }
             | Self::NeverSynchronized
+            | Self::Gap { .. }
             | Self::Stale { .. }
             | Self::TableUnavailable(_) => Class::NotNow,
         }

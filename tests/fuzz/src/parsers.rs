@@ -236,6 +236,7 @@ pub fn set(data: &[u8]) {
             retention_secs: 1,
             live: 1,
             records,
+            gaps: Vec::new(),
         };
         assert_eq!(open(&signed(page.encode()), &key()).as_ref(), Ok(&page));
     }

@@ -277,6 +277,7 @@ fn page(said: &[Record], path: &str, now: UnixTime) -> Vec<u8> {
         retention_secs: u32::try_from(RETENTION.as_secs()).expect("an hour"),
         live: u64::try_from(said.len()).expect("few signals"),
         records,
+        gaps: Vec::new(),
     };
     let payload = page.encode();
     let signature = signer().sign(&signing_input(&payload)).to_bytes();

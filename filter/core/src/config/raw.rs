@@ -83,6 +83,7 @@ pub(super) struct RawRoute {
     pub(super) max_risk: Option<String>,
     pub(super) min_assurance: Option<u64>,
     pub(super) unchanged_claims: Option<bool>,
+    pub(super) on_gap: Option<String>,
     pub(super) cors_preflight: Option<bool>,
 }
 

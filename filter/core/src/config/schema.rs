@@ -264,6 +264,12 @@ const ROUTE: &[Field] = &[
         "Whether to refuse tokens issued before a signal that their claims have changed: the client gets a new one.",
     ),
     field(
+        "on_gap",
+        Kind::Text,
+        "`allow`",
+        "`deny` refuses tokens while signals about their issuer may have been missed (a transmitter's stream is silent, paused or out of reach).",
+    ),
+    field(
         "cors_preflight",
         Kind::Flag,
         "false",

@@ -29,6 +29,7 @@ fn page(records: Vec<Record>) -> Page {
         retention_secs: 3_600,
         live: 2,
         records,
+        gaps: Vec::new(),
     }
 }
 
@@ -106,7 +107,7 @@ fn bytes_after_the_page_are_refused() {
     payload.push(0);
     assert_eq!(
         open_signed(&seal(&payload, &[5; 64])),
-        Err(PageError::Malformed { what: "nothing after the records" })
+        Err(PageError::Malformed { what: "nothing after the records and gaps" })
     );
 }
 
@@ -163,4 +164,51 @@ fn an_event_time_has_forty_bits_and_no_more() {
         let opened = open_signed(&seal(&page(vec![late]).encode(), &[5; 64]));
         assert_eq!(opened.is_ok(), fits, "{secs}");
     }
+}
+
+fn gap(issuer: &str, since: u64) -> Gap {
+    Gap { issuer: issuer.to_owned(), since: UnixTime::from_secs(since) }
+}
+
+#[test]
+fn gaps_are_a_tenth_element_and_a_page_without_them_has_the_form_of_before() {
+    let without = page(vec![record(1, &[])]);
+    assert_eq!(without.encode().first(), Some(&0x89), "an array of nine");
+    let mut with = without.clone();
+    with.gaps = vec![gap("https://a.example", 7), gap("https://b.example", 9)];
+    assert_eq!(with.encode().first(), Some(&0x8a), "an array of ten");
+    for page in [without, with] {
+        assert_eq!(Page::decode(&page.encode()), Ok(page));
+    }
+}
+
+#[test]
+fn a_page_has_up_to_sixteen_gaps_in_order_each_issuer_once() {
+    let many =
+        |count: u64| (0..count).map(|n| gap(&format!("https://{n:02}.example"), n)).collect();
+    let swapped = vec![gap("b", 1), gap("a", 1)];
+    let twice = vec![gap("a", 1), gap("a", 2)];
+    for (gaps, good) in [
+        (many(16), true),
+        (many(17), false),
+        (swapped, false),
+        (twice, false),
+        (vec![gap("", 1)], false),
+        (vec![gap(&"x".repeat(2048), 1)], true),
+        (vec![gap(&"x".repeat(2049), 1)], false),
+    ] {
+        let mut page = page(Vec::new());
+        page.gaps = gaps;
+        assert_eq!(Page::decode(&page.encode()).is_ok(), good, "{:?}", page.gaps);
+    }
+}
+
+#[test]
+fn what_is_known_of_gaps_has_a_version_that_changes_with_them() {
+    assert_eq!(gaps_version(&[]), 0);
+    let of = |gaps: &[Gap]| gaps_version(&gap_digests(gaps));
+    let one = of(&[gap("a", 1)]);
+    assert_ne!(one, 0);
+    assert_ne!(one, of(&[gap("a", 2)]));
+    assert_ne!(one, of(&[gap("b", 1)]));
 }

@@ -10,7 +10,7 @@ use crate::json;
 use crate::keys::{KeyMark, KeyStore};
 use crate::metrics::{Counters, Id};
 use crate::record::{FactKind, SubjectHash};
-use crate::route::{Requirements, StepUp};
+use crate::route::{OnGap, Requirements, StepUp};
 use crate::shared::SharedData;
 use crate::status_list::{OnUnknown, Status, StatusStore, Unknown};
 use crate::table::{Revocation, revocation, state};
@@ -93,7 +93,12 @@ impl Verified {
             let iss = self.identity.issuer();
             place.check(iss, statuses, standing.keys_version, context.shared, now)?;
         }
-        let Requirements { scopes, step_up, refused_state, .. } = required;
+        let Requirements { scopes, step_up, refused_state, on_gap, .. } = required;
+        if *on_gap == OnGap::Deny
+            && let Some(since) = context.table.gap(self.identity.issuer())
+        {
+            return Err(Denial::Gap { issuer: json::excerpt(self.identity.issuer()), since });
+        }
         let holding = self.state.iter().flat_map(|known| &known.state);
         if let Some(fact) = holding.into_iter().find(|fact| refused_state.contains(&fact.kind)) {
             let Revocation { signal, event, kind, at } = *fact;

@@ -56,6 +56,17 @@ pub enum Notice {
         /// About how many records.
         records: u64,
     },
+    /// The companion may have missed signals.
+    #[error("feed: the companion may have missed signals about tokens of {issuers} since {since}")]
+    SignalsMissed {
+        /// Whose tokens; `*` for everybody's.
+        issuers: String,
+        /// Since when, at the earliest.
+        since: UnixTime,
+    },
+    /// It hears from all its transmitters again.
+    #[error("feed: the companion hears from all its transmitters again")]
+    SignalsComplete,
     /// News were applied.
     #[error("feed: applied {records} records up to {sequence}, epoch {epoch}")]
     Applied {
@@ -201,6 +212,7 @@ impl Notice {
             Self::Leading
             | Self::NotLeading
             | Self::Synchronized { .. }
+            | Self::SignalsComplete
             | Self::Found { .. }
             | Self::RetentionGrew { .. }
             | Self::TableCreated
@@ -208,6 +220,7 @@ impl Notice {
             | Self::Grown => Level::Info,
             Self::Lost { .. }
             | Self::Gap { .. }
+            | Self::SignalsMissed { .. }
             | Self::Rewound { .. }
             | Self::ForeignLog { .. }
             | Self::Repaired

@@ -1,6 +1,6 @@
 //! A page that was accepted and is being applied, in one step or several.
 
-use crate::feed::Page;
+use crate::feed::{Gap, Page};
 use crate::record::Record;
 use crate::time::UnixTime;
 
@@ -11,6 +11,7 @@ pub(super) struct Pending {
     pub(super) more: bool,
     pub(super) retention_secs: u32,
     pub(super) live: u64,
+    pub(super) gaps: Vec<Gap>,
     pub(super) total: usize,
     records: Vec<Record>,
     done: usize,
@@ -27,6 +28,7 @@ impl Pending {
             more: page.more,
             retention_secs: page.retention_secs,
             live: page.live,
+            gaps: page.gaps,
             total: records.len(),
             records,
             done: 0,

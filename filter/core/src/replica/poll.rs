@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{ANSWER_GRACE, FeedRequest, HOST_GRACE, Outstanding, Replica, Step};
-use crate::feed::Cursor;
+use crate::feed::{Cursor, gaps_version};
 use crate::time::UnixTime;
 
 impl Replica {
@@ -22,6 +22,10 @@ impl Replica {
         let mut path = format!("/v1/feed?wait={}s", wait.as_secs());
         if head.log.is_some() {
             let _infallible = write!(path, "&after={after}");
+        }
+        let gaps = gaps_version(&head.gaps);
+        if gaps != 0 {
+            let _infallible = write!(path, "&gaps={gaps:08x}");
         }
         path.push_str("&gateway=");
         push_encoded(&mut path, &self.config.gateway_name);

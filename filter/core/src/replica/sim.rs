@@ -47,6 +47,7 @@ pub(crate) struct Companion {
     pub(crate) sequence: u64,
     pub(crate) page_records: usize,
     pub(crate) retention_secs: u32,
+    pub(crate) gaps: Vec<feed::Gap>,
     pub(crate) clock_ahead_ms: i64,
 }
 
@@ -60,6 +61,7 @@ impl Companion {
             sequence: 0,
             page_records: 4096,
             retention_secs: 3600,
+            gaps: Vec::new(),
             clock_ahead_ms: 0,
         }
     }
@@ -94,6 +96,7 @@ impl Companion {
             signed_at: UnixTime::from_millis(u64::try_from(millis).unwrap()),
             more,
             retention_secs: self.retention_secs,
+            gaps: self.gaps.clone(),
             live: u64::try_from(self.live.len()).unwrap(),
             records: taken
                 .into_iter()

@@ -228,3 +228,33 @@ fn a_million_records_are_read_within_ten_seconds_at_96_bytes_each() {
     }
     println!("a look-up of one key: {:?}", begin.elapsed() / 10_000);
 }
+
+#[test]
+fn the_companions_gaps_are_in_the_head_are_told_once_and_end() {
+    let mut world = synced(2);
+    let issuer = "https://idp.example.com";
+    let gap = feed::Gap { issuer: issuer.to_owned(), since: UnixTime::from_secs(EVENT) };
+    let seen = |world: &mut World| {
+        (0..2)
+            .map(|worker| {
+                world.status(worker);
+                world.workers[worker].reader.gap(issuer)
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(seen(&mut world), [None, None]);
+    world.companion.gaps = vec![gap.clone()];
+    world.run(Duration::from_secs(30));
+    assert_eq!(seen(&mut world), [Some(gap.since); 2]);
+    world.status(0);
+    assert_eq!(world.workers[0].reader.gap("https://other.example.com"), None);
+    let missed = |world: &World| {
+        let told = world.notices.iter().filter(|n| matches!(n, Notice::SignalsMissed { .. }));
+        told.count()
+    };
+    assert_eq!(missed(&world), 1);
+    world.companion.gaps = Vec::new();
+    world.run(Duration::from_secs(30));
+    assert_eq!((seen(&mut world), missed(&world)), (vec![None, None], 1));
+    assert!(world.notices.contains(&Notice::SignalsComplete));
+}

@@ -11,6 +11,7 @@ use super::head::Head;
 use super::page::{self, Header, index_of};
 use super::seal::Names;
 use super::writer::Repair;
+use crate::feed::{Gap, issuer_digest};
 use crate::record::{Record, SubjectHash};
 use crate::shared::{SharedData, SharedDataError};
 use crate::time::UnixTime;
@@ -122,6 +123,18 @@ impl TableReader {
             },
             _ => TableStatus::NeverSynchronized,
         }
+    }
+
+    /// Since when signals about tokens of `issuer` may have been missed, as of the last refresh;
+    /// nothing if that is not known to be so.
+    pub fn gap(&self, issuer: &str) -> Option<UnixTime> {
+        let (_, head) = self.verified.as_ref()?;
+        if head.gaps.is_empty() {
+            return None;
+        }
+        let concerned = [issuer_digest(issuer), issuer_digest(Gap::EVERYBODY)];
+        let since = head.gaps.iter().filter(|(digest, _)| concerned.contains(digest));
+        since.map(|(_, since)| UnixTime::from_secs(*since)).min()
     }
 
     /// The records filed under any of `subjects`, as of the last refresh or later.

@@ -111,6 +111,7 @@ fn all() -> Vec<Denial> {
         },
         Denial::KeysNotReady { issuer: issuer() },
         Denial::NeverSynchronized,
+        Denial::Gap { issuer: issuer(), since: at(900) },
         Denial::Stale { fresh_at: at(1000), now, limit: Duration::from_secs(60) },
         Denial::TableUnavailable("page 3 is garbled".to_owned()),
     ]
@@ -171,6 +172,7 @@ fn operators_read_the_facts_that_were_compared() {
         "scope `write` is missing, the route asks for `read write`",
         "the keys of issuer `https://idp` have not been fetched yet",
         "the state table has never been synchronized",
+        "signals about tokens of `https://idp` may have been missed since 900",
         "the state is from 1000, now 2000, at most 60s are allowed",
         "the state table cannot be read: page 3 is garbled",
     ];
@@ -234,7 +236,7 @@ fn clients_get_one_answer_for_each_class_and_nothing_more() {
                 None,
             ),
             "not_configured" | "unreadable_request" | "keys_not_ready" | "never_synchronized"
-            | "stale" | "table_unavailable" | "status_unknown" => {
+            | "gap" | "stale" | "table_unavailable" | "status_unknown" => {
                 (503, 14, None, r#"{"error":"temporarily_unavailable"}"#, Some(2))
             }
             _ => (

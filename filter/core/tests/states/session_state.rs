@@ -1,6 +1,8 @@
 //! State that signals tell of and routes ask for: device, risk, assurance, claims (CAEP 1.0 §3.2 to §3.8).
 
+use rescind_core::feed::Gap;
 use rescind_core::record::FactKind;
+use rescind_core::time::UnixTime;
 use serde_json::{Value, json};
 
 use super::world::{ISSUER, START, World, config, good_token, token_with, with};
@@ -78,4 +80,38 @@ fn a_revocation_is_told_before_any_state() {
     world.signal(FactKind::DeviceNotCompliant, true, START);
     world.revoke_user(ISSUER, "alice", START);
     assert_eq!(world.get("/admin", Some(&good_token())).1, "revoked");
+}
+
+#[test]
+fn a_route_refuses_tokens_whose_signals_may_have_been_missed_if_it_says_so() {
+    let gap = |issuer: &str| {
+        vec![Gap { issuer: issuer.to_owned(), since: UnixTime::from_secs(START - 60) }]
+    };
+    let refused = (503, "gap", None);
+    for (on_gap, gaps, expected) in [
+        (json!("deny"), vec![], PERMIT),
+        (json!("deny"), gap(ISSUER), refused),
+        (json!("deny"), gap(Gap::EVERYBODY), refused),
+        (json!("deny"), gap("https://other.example"), PERMIT),
+        (json!("allow"), gap(ISSUER), PERMIT),
+        (Value::Null, gap(ISSUER), PERMIT),
+    ] {
+        let configuration = match &on_gap {
+            Value::Null => asking("cors_preflight", &json!(false)),
+            on_gap => asking("on_gap", on_gap),
+        };
+        let mut world = World::synchronized(&configuration);
+        let token = good_token();
+        assert_eq!(world.get("/admin", Some(&token)), answer(PERMIT), "before any gap");
+        world.gaps = gaps;
+        world.wait(1);
+        world.synchronize();
+        let name = format!("{on_gap}, {:?}", world.gaps);
+        assert_eq!(world.get("/admin", Some(&token)), answer(expected), "{name}");
+        assert_eq!(world.get("/", Some(&token)), answer(PERMIT), "{name}, another route");
+        world.gaps = vec![];
+        world.wait(1);
+        world.synchronize();
+        assert_eq!(world.get("/admin", Some(&token)), answer(PERMIT), "{name}, after the gap");
+    }
 }

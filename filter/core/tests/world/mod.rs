@@ -172,6 +172,7 @@ pub(crate) struct World {
     now: UnixTime,
     /// How long the companion keeps revocations.
     pub(crate) retention_secs: u32,
+    pub(crate) gaps: Vec<rescind_core::feed::Gap>,
 }
 
 impl World {
@@ -191,6 +192,7 @@ impl World {
             hasher: SubjectHasher::new(config.revocation.subject_key),
             now: UnixTime::from_secs(START - 2),
             retention_secs: 86_400,
+            gaps: Vec::new(),
             gate: Gate::new(config, [1, 2]),
         }
     }
@@ -253,6 +255,7 @@ impl World {
             signed_at: self.now,
             more: false,
             retention_secs: self.retention_secs,
+            gaps: self.gaps.clone(),
             live: u64::try_from(self.log.len()).unwrap(),
             records: self.log.iter().skip(usize::try_from(from).unwrap()).cloned().collect(),
         };

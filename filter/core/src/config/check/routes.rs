@@ -6,7 +6,7 @@ use crate::config::raw::RawRoute;
 use crate::config::shape::join;
 use crate::record::FactKind;
 use crate::route::{
-    Access, HostMatch, PathMatch, PathPattern, Requirements, Route, Routes, StepUp,
+    Access, HostMatch, OnGap, PathMatch, PathPattern, Requirements, Route, Routes, StepUp,
 };
 
 /// The longest `max_age_secs`: a year. Whoever writes more has mistaken the unit.
@@ -142,9 +142,15 @@ impl Check {
             }
         };
         let refused_state = self.refused_state(raw, path);
+        let on_gap = match raw.on_gap.as_deref() {
+            None | Some("allow") => Some(OnGap::Allow),
+            Some("deny") => Some(OnGap::Deny),
+            Some(other) => self.no_choice(&join(path, "on_gap"), other, "`deny` or `allow`"),
+        };
         Some(Requirements {
             scopes: scopes?,
             refused_state: refused_state?,
+            on_gap: on_gap?,
             step_up: StepUp { acr_values: acr_values?, max_age: max_age? },
             cors_preflight: raw.cors_preflight.unwrap_or_default(),
         })
