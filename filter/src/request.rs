@@ -9,7 +9,8 @@
 //! that a host that lets it go on by mistake does not take it to the service; it comes back with a permit only.
 //!
 //! A request that passes costs one call for its headers, one for each identity header and property,
-//! and those that the gate makes to read shared data. On Envoy no property is read.
+//! and those that the gate makes to read shared data. On Envoy a property is read only for tokens that are bound to a
+//! certificate.
 
 use rescind_core::config::{Challenge, Config};
 use rescind_core::request::{Field, RequestView};
@@ -114,7 +115,7 @@ fn judge(worker: &mut Worker, wait: Wait<'_>) -> Action {
             Wait::Over(waiting) => Credential::Overwritten(&waiting.authorization),
             Wait::Allowed { .. } => Credential::InPlace,
         };
-        forward(&permit, &reserved, credential, worker)
+        forward((&permit, &view), &reserved, credential, worker)
     });
     match verdict {
         Ok(()) => Action::Continue,
@@ -174,14 +175,7 @@ impl<'a> Headers<'a> {
         has_authority: bool,
         is_reserved: impl Fn(&[u8]) -> bool,
     ) -> Option<Self> {
-        let mut view = RequestView {
-            method: b"",
-            path: b"",
-            host: b"",
-            authorization: Field::Absent,
-            grpc: false,
-            preflight: None,
-        };
+        let mut view = RequestView::default();
         let (mut reserved, mut host, mut authority) = (Vec::new(), None, None);
         let (mut has_origin, mut announced) = (false, Field::Absent);
         let mut count = 0_u32;
@@ -195,6 +189,7 @@ impl<'a> Headers<'a> {
             // By length first: most headers are none of these.
             match name.len() {
                 4 if is("host") => host = Some(only(host, value)),
+                4 if is("dpop") => view.proof = one_more(view.proof, value),
                 5 if is(":path") => view.path = value,
                 6 if is("origin") => has_origin = true,
                 7 if is(":method") => view.method = value,
@@ -202,6 +197,9 @@ impl<'a> Headers<'a> {
                 12 if is("content-type") => view.grpc |= is_grpc(value),
                 13 if is("authorization") => {
                     view.authorization = one_more(view.authorization, value);
+                }
+                23 if is("x-forwarded-client-cert") => {
+                    view.forwarded_certificate = one_more(view.forwarded_certificate, value);
                 }
                 29 if is("access-control-request-method") => {
                     announced = one_more(announced, value);
@@ -267,7 +265,7 @@ enum Credential<'a> {
 
 /// Says what only the gate may say, instead of whoever sent the request.
 fn forward(
-    permit: &Permit,
+    (permit, view): (&Permit, &RequestView<'_>),
     reserved: &[&[u8]],
     credential: Credential<'_>,
     worker: &Worker,
@@ -285,6 +283,10 @@ fn forward(
         remove(b"authorization", family).map_err(refused(removing))?;
     } else if let Credential::Overwritten(credential) = credential {
         host::set_header(b"authorization", credential).map_err(refused(setting))?;
+    }
+    // A proof is for this gateway: to a service that has another name it proves nothing.
+    if permit.subject().is_some() && config.proofs.is_some() && view.proof != Field::Absent {
+        remove(b"dpop", family).map_err(refused(removing))?;
     }
     // Adding is cheaper than replacing, but some hosts do not really remove headers.
     let set = match reserved.is_empty() {

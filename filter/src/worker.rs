@@ -10,7 +10,7 @@ use rescind_core::crypto::SignatureVerifier;
 use rescind_core::gate::{Context, Gate};
 use rescind_core::keys::KeyStore;
 use rescind_core::on_demand::OnDemand;
-use rescind_core::request::RequestView;
+use rescind_core::request::{Connection, RequestView};
 use rescind_core::staleness::{Change, Watch};
 use rescind_core::table::{TableReader, TableStatus};
 use rescind_core::time::UnixTime;
@@ -61,6 +61,16 @@ pub(crate) enum Taken {
     Quietly,
     /// This request need not wait any longer.
     For(Waiting),
+}
+
+/// The connection of the request that the host is handling.
+struct HostConnection;
+
+impl Connection for HostConnection {
+    fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
+        // A host that does not know the property has not verified a certificate either, as far as anybody can tell.
+        host::property("connection\0sha256_peer_certificate_digest").ok()
+    }
 }
 
 impl Worker {
@@ -177,6 +187,7 @@ impl Worker {
             shared: &self.store,
             keys: &mut self.keys,
             verifier: &self.verifier,
+            connection: &HostConnection,
         };
         self.gate.decide(request, &mut context, now)
     }

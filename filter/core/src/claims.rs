@@ -85,9 +85,10 @@ pub struct Actor<'a> {
 /// How the presenter proves that the token is theirs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Confirmation<'a> {
-    /// Thumbprint of a DPoP key (RFC 9449 §6.1). Without it, the confirmation is one that we cannot
-    /// check.
+    /// Thumbprint of a DPoP key (RFC 9449 §6.1).
     pub jkt: Option<&'a str>,
+    /// Digest of a certificate (RFC 8705 §3.1).
+    pub x5t_s256: Option<&'a str>,
 }
 
 fn members<'a>(payload: &'a Value<'a>) -> Result<&'a Object<'a>, ClaimsError> {
@@ -261,7 +262,10 @@ pub(crate) fn confirmation<'a>(
 ) -> Result<Option<Confirmation<'a>>, ClaimsError> {
     match object.get("cnf") {
         None => Ok(None),
-        Some(Value::Object(cnf)) => Ok(Some(Confirmation { jkt: member(cnf, "jkt", "cnf.jkt")? })),
+        Some(Value::Object(cnf)) => Ok(Some(Confirmation {
+            jkt: member(cnf, "jkt", "cnf.jkt")?,
+            x5t_s256: member(cnf, "x5t#S256", "cnf.x5t#S256")?,
+        })),
         Some(other) => {
             Err(ClaimsError::WrongType { claim: "cnf", expected: "an object", kind: other.kind() })
         }

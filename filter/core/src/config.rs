@@ -13,6 +13,8 @@
 use std::time::Duration;
 
 use crate::bundle::Bundle;
+use crate::credential;
+use crate::dpop;
 use crate::feed::FeedKey;
 use crate::identity::IdentityHeaders;
 use crate::jwk::KeySet;
@@ -66,8 +68,22 @@ pub struct Config {
     pub challenge: Challenge,
     /// What the protected resources say about themselves.
     pub resources: Vec<MetadataDocument>,
+    /// How senders prove that a token is theirs; without it, nobody can.
+    pub proofs: Option<Proofs>,
+    /// How many elements of `x-forwarded-client-cert` trusted proxies write; without it, certificates are those of the
+    /// gateway's own connections.
+    pub xfcc_elements: Option<usize>,
     /// Budgets.
     pub limits: Limits,
+}
+
+/// How senders prove that a token is theirs.
+#[derive(Clone, Debug)]
+pub struct Proofs {
+    /// What a proof must say.
+    pub rules: dpop::Rules,
+    /// How many are remembered, so that each passes once.
+    pub remembered: u32,
 }
 
 /// One issuer of access tokens, or one SPIFFE trust domain.
@@ -95,6 +111,8 @@ pub struct Issuer {
     pub assumed_lifetime: Option<Duration>,
     /// Which claims name subjects beyond the standard ones.
     pub subject_claims: Mapping,
+    /// Whether tokens without `cnf` are refused.
+    pub bound_tokens_only: bool,
 }
 
 /// What the `typ` header of an access token may say.
@@ -201,6 +219,10 @@ pub struct Challenge {
     pub realm: String,
     /// Where the resource describes itself (RFC 9728 §5.1); empty for nowhere.
     pub resource_metadata: String,
+    /// The algorithms of DPoP proofs (RFC 9449 §7.1), with blanks between; empty if there are no proofs.
+    pub dpop_algorithms: String,
+    /// Whether the refused request had a token under `DPoP`.
+    pub dpop_attempted: bool,
 }
 
 /// Budgets.
@@ -242,8 +264,9 @@ impl Config {
         let resource_metadata =
             document.map_or(&*self.challenge.resource_metadata, MetadataDocument::url);
         Challenge {
-            realm: self.challenge.realm.clone(),
             resource_metadata: resource_metadata.to_owned(),
+            dpop_attempted: self.proofs.is_some() && credential::attempts_dpop(request),
+            ..self.challenge.clone()
         }
     }
 
@@ -283,6 +306,13 @@ impl Config {
         let owns =
             |issuer: &Issuer| issuer.trust_domain.as_ref().is_some_and(|domain| domain.owns(id));
         self.issuers.iter().enumerate().find(|(_, issuer)| owns(issuer))
+    }
+}
+
+impl Proofs {
+    /// The algorithms as a challenge names them.
+    fn algorithm_names(&self) -> String {
+        self.rules.algorithms.iter().map(|known| known.name()).collect::<Vec<_>>().join(" ")
     }
 }
 

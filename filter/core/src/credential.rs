@@ -1,5 +1,5 @@
 //! Finds the access token in a request. One place, one form: `Authorization: Bearer <token>` (RFC
-//! 6750 §2.1).
+//! 6750 §2.1), or `DPoP` instead of `Bearer` for a token that is bound to a key (RFC 9449 §7.1).
 //!
 //! Forms that let a client show one token to the gate and another to the service are refused, not
 //! interpreted: two headers, two credentials joined by a comma, a token in the query. Everything
@@ -17,8 +17,8 @@ pub enum CredentialError {
     /// No `Authorization` header.
     #[error("no Authorization header")]
     Absent,
-    /// A scheme other than `Bearer`.
-    #[error("the Authorization header has the scheme `{scheme}`, not Bearer")]
+    /// A scheme that is not accepted here.
+    #[error("the Authorization header has the scheme `{scheme}`, which is not accepted")]
     UnsupportedScheme {
         /// Its name, shortened.
         scheme: String,
@@ -43,16 +43,27 @@ pub enum CredentialError {
     },
 }
 
-/// What followed `Bearer `: to be compared with tokens that are known, and checked before it is
-/// read.
+/// How a token is presented.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scheme {
+    /// By whoever has it (RFC 6750 §2.1).
+    Bearer,
+    /// With a proof that the sender has its key (RFC 9449 §7.1).
+    Dpop,
+}
+
+/// What followed the scheme: to be compared with tokens that are known, and checked before it is read.
 #[derive(Clone, Copy)]
-pub struct Presented<'a>(&'a [u8]);
+pub struct Presented<'a> {
+    scheme: Scheme,
+    token: &'a [u8],
+}
 
 /// At most this much of a scheme's name is kept; the registered ones are shorter.
 const MAX_SCHEME_BYTES: usize = 16;
 
-/// Takes the token from `request`.
-pub fn find<'a>(request: &RequestView<'a>) -> Result<Presented<'a>, CredentialError> {
+/// Takes the token from `request`; with `dpop`, that scheme is accepted besides `Bearer`.
+pub fn find<'a>(request: &RequestView<'a>, dpop: bool) -> Result<Presented<'a>, CredentialError> {
     if request.has_token_in_query() {
         return Err(CredentialError::InQuery);
     }
@@ -61,36 +72,57 @@ pub fn find<'a>(request: &RequestView<'a>) -> Result<Presented<'a>, CredentialEr
         Field::Many => return Err(CredentialError::Multiple),
         Field::One(value) => value,
     };
-    let scheme_bytes = value.iter().take_while(|byte| is_tchar(**byte)).count();
-    let (scheme, rest) = value.split_at_checked(scheme_bytes).unwrap_or((value, &[]));
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        let name = scheme.get(..MAX_SCHEME_BYTES).unwrap_or(scheme);
-        return Err(match scheme {
-            b"" => CredentialError::Blanks,
-            _ => CredentialError::UnsupportedScheme {
-                scheme: String::from_utf8_lossy(name).into_owned(),
-            },
-        });
-    }
+    let (name, rest) = split_scheme(value);
+    let scheme = match name {
+        _ if name.eq_ignore_ascii_case(b"bearer") => Scheme::Bearer,
+        _ if dpop && name.eq_ignore_ascii_case(b"dpop") => Scheme::Dpop,
+        b"" => return Err(CredentialError::Blanks),
+        _ => {
+            let name = name.get(..MAX_SCHEME_BYTES).unwrap_or(name);
+            let scheme = String::from_utf8_lossy(name).into_owned();
+            return Err(CredentialError::UnsupportedScheme { scheme });
+        }
+    };
     match rest.split_first() {
         None | Some((b' ', [])) => Err(CredentialError::NoToken),
-        Some((b' ', token)) if token.first() != Some(&b' ') => Ok(Presented(token)),
+        Some((b' ', token)) if token.first() != Some(&b' ') => Ok(Presented { scheme, token }),
         Some((b',', _)) => Err(CredentialError::Multiple),
         Some(_) => Err(CredentialError::Blanks),
     }
 }
 
+/// Whether `request` presents its token with a proof of possession, or tries to.
+#[must_use]
+pub fn attempts_dpop(request: &RequestView<'_>) -> bool {
+    match request.authorization {
+        Field::One(value) => split_scheme(value).0.eq_ignore_ascii_case(b"dpop"),
+        Field::Absent | Field::Many => false,
+    }
+}
+
+/// The scheme's name, and what follows it (RFC 9110 §11.4).
+fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
+    let length = value.iter().take_while(|byte| is_tchar(**byte)).count();
+    value.split_at_checked(length).unwrap_or((value, &[]))
+}
+
 impl<'a> Presented<'a> {
+    /// How it is presented.
+    #[must_use]
+    pub const fn scheme(self) -> Scheme {
+        self.scheme
+    }
+
     /// The bytes, to compare them with those of a token that was accepted before.
     #[must_use]
     pub const fn bytes(self) -> &'a [u8] {
-        self.0
+        self.token
     }
 
     /// The token, if it is one `b64token`.
     pub fn token(self) -> Result<&'a [u8], CredentialError> {
-        match self.0.iter().find(|byte| !is_token_byte(**byte)) {
-            None => Ok(self.0),
+        match self.token.iter().find(|byte| !is_token_byte(**byte)) {
+            None => Ok(self.token),
             Some(b',') => Err(CredentialError::Multiple),
             Some(b' ' | b'\t') => Err(self.blanks()),
             Some(byte) => Err(CredentialError::ForbiddenByte { byte: *byte }),
@@ -99,14 +131,14 @@ impl<'a> Presented<'a> {
 
     /// `Bearer a , Bearer b` is two credentials, `Bearer a b` is one with blanks.
     fn blanks(self) -> CredentialError {
-        if self.0.contains(&b',') { CredentialError::Multiple } else { CredentialError::Blanks }
+        if self.token.contains(&b',') { CredentialError::Multiple } else { CredentialError::Blanks }
     }
 }
 
 /// Never shows the token.
 impl std::fmt::Debug for Presented<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Presented({} bytes)", self.0.len())
+        write!(f, "Presented({:?}, {} bytes)", self.scheme, self.token.len())
     }
 }
 
@@ -145,15 +177,24 @@ mod tests {
 
     fn token_in(path: &str, authorization: Field<'_>) -> Result<String, CredentialError> {
         let path = path.as_bytes();
-        let request = RequestView {
-            method: b"GET",
-            path,
-            host: b"",
-            authorization,
-            grpc: false,
-            preflight: None,
-        };
-        find(&request)?.token().map(|token| String::from_utf8(token.to_vec()).unwrap())
+        let request = RequestView { method: b"GET", path, authorization, ..RequestView::default() };
+        find(&request, false)?.token().map(|token| String::from_utf8(token.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_token_with_a_proof_is_taken_where_proofs_are_checked_and_nowhere_else() {
+        for (header, scheme) in [
+            ("DPoP a.b.c", Some(Scheme::Dpop)),
+            ("dpop a.b.c", Some(Scheme::Dpop)),
+            ("Bearer a.b.c", Some(Scheme::Bearer)),
+            ("DPoPx a.b.c", None),
+        ] {
+            let authorization = Field::One(header.as_bytes());
+            let request = RequestView { authorization, ..RequestView::default() };
+            let found = find(&request, true).ok().map(Presented::scheme);
+            assert_eq!(found, scheme, "{header}");
+            assert_eq!(attempts_dpop(&request), scheme == Some(Scheme::Dpop), "{header}");
+        }
     }
 
     #[test]

@@ -73,6 +73,14 @@ pub struct Window {
     pub future: Duration,
 }
 
+impl Window {
+    /// How long one proof can be used.
+    #[must_use]
+    pub const fn whole(&self) -> Duration {
+        self.past.saturating_add(self.future)
+    }
+}
+
 impl Default for Window {
     fn default() -> Self {
         Self { past: DEFAULT_PAST, future: DEFAULT_FUTURE }

@@ -17,6 +17,8 @@
 //!    Asked for every request; the answer of last time stands only while no page of the table that
 //!    could change it has changed. Then the same of its issuer's status list, if it names one.
 //! 7. **Authentication and scope**: how the user was authenticated, how long ago, and what the token is for.
+//! 8. **Possession**: a token that is bound to a key or certificate comes from whoever has it (`gate/binding.rs`), and
+//!    each proof passes once.
 //!
 //! **What a cache can do here**: save the signature check and the search. It cannot let a revoked
 //! token pass: state is found by claims, never by a token's bytes, since an ECDSA signature can be
@@ -28,12 +30,13 @@
 use std::time::Duration;
 
 use crate::cache::TokenCache;
-use crate::config::{Config, OnStale};
-use crate::credential;
+use crate::config::{Config, OnStale, Proofs, Revocation};
+use crate::credential::{self, Presented};
 use crate::crypto::SignatureVerifier;
 use crate::keys::KeyStore;
 use crate::metrics::{Counters, Id};
-use crate::request::RequestView;
+use crate::replay::ReplayMemory;
+use crate::request::{Connection, RequestView};
 use crate::route::{Access, Requirements};
 use crate::shared::SharedData;
 use crate::staleness::is_stale;
@@ -43,9 +46,11 @@ use crate::table::{TableReader, TableStatus};
 use crate::time::UnixTime;
 use crate::verdict::{Denial, Permit};
 
+mod binding;
 mod token;
 mod verified;
 
+use binding::Binding;
 use verified::Verified;
 
 /// Decides about requests. One for each worker.
@@ -55,6 +60,8 @@ pub struct Gate {
     hasher: SubjectHasher,
     cache: TokenCache<Verified>,
     statuses: StatusStore,
+    /// Which proofs were used; nothing without `proofs` in the configuration.
+    replay: Option<ReplayMemory>,
     /// What was decided, for the metrics.
     pub counters: Counters,
 }
@@ -69,6 +76,8 @@ pub struct Context<'a> {
     pub keys: &'a mut KeyStore,
     /// Checks signatures.
     pub verifier: &'a dyn SignatureVerifier,
+    /// What the gateway knows about the request's connection.
+    pub connection: &'a dyn Connection,
 }
 
 /// The state table as it is now.
@@ -87,7 +96,12 @@ impl Gate {
     #[must_use]
     pub fn new(config: Config, seed: [u64; 2]) -> Self {
         let limits = config.limits;
+        let memory = |proofs: &Proofs| {
+            let Revocation { table, checksum_key, .. } = &config.revocation;
+            ReplayMemory::new(table, *checksum_key, proofs.remembered, proofs.rules.window.whole())
+        };
         Self {
+            replay: config.proofs.as_ref().map(memory),
             hasher: SubjectHasher::new(config.revocation.subject_key),
             cache: TokenCache::new(limits.token_cache_entries, limits.token_cache_bytes, seed),
             statuses: StatusStore::new(&config),
@@ -113,7 +127,8 @@ impl Gate {
     #[must_use]
     pub fn rests_on_state(&self, request: &RequestView<'_>) -> bool {
         matches!(self.config.routes.select(request), Ok(Access::Token(_)))
-            && credential::find(request).is_ok_and(|presented| presented.token().is_ok())
+            && credential::find(request, self.config.proofs.is_some())
+                .is_ok_and(|presented| presented.token().is_ok())
     }
 
     /// Whether `request` may pass at `now`; if not, why.
@@ -157,7 +172,8 @@ impl Gate {
         let scopes = &required.scopes;
         // 2. Credential.
         let no_token = |error| Denial::Credential { error, scopes: scopes.clone() };
-        let presented = credential::find(request).map_err(no_token)?;
+        let dpop = self.config.proofs.is_some();
+        let presented = credential::find(request, dpop).map_err(no_token)?;
         // 3. State. A malformed request is the client's fault in every state.
         let standing = match standing(&self.config, context, now) {
             Ok(standing) => standing,
@@ -168,14 +184,16 @@ impl Gate {
             && verified.key_is_current(context.keys)
         {
             self.counters.add(Id::TokenCacheHits, 1);
-            return verified.judge(
+            let permit = verified.judge(
                 standing,
                 required,
                 context,
                 &mut self.statuses,
                 &mut self.counters,
                 now,
-            );
+            )?;
+            let binding = verified.binding;
+            return self.possessed(binding, presented, request, context, now).map(|()| permit);
         }
         // or new.
         self.counters.add(Id::TokenCacheMisses, 1);
@@ -190,9 +208,30 @@ impl Gate {
             &mut self.counters,
             now,
         );
-        let bytes = verified.bytes();
+        let (binding, bytes) = (verified.binding, verified.bytes());
         self.cache.insert(token, verified, bytes);
-        verdict
+        let permit = verdict?;
+        self.possessed(binding, presented, request, context, now).map(|()| permit)
+    }
+
+    /// Check 8: whether the token comes from whom it was issued to. The last one, since a proof counts as used only if
+    /// the request passes.
+    fn possessed(
+        &mut self,
+        binding: Option<Binding>,
+        presented: Presented<'_>,
+        request: &RequestView<'_>,
+        context: &Context<'_>,
+        now: UnixTime,
+    ) -> Result<(), Denial> {
+        let token = (presented.scheme(), presented.bytes());
+        let proof = binding::check(binding.as_ref(), token, request, &self.config, context, now)?;
+        match (proof, &mut self.replay) {
+            (None, _) => Ok(()),
+            (Some(proof), Some(replay)) => Ok(replay.admit(proof.used(), context.shared, now)?),
+            // Without a memory there are no rules, hence no proof.
+            (Some(_), None) => Err(Denial::NotBound),
+        }
     }
 }
 

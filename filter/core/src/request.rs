@@ -10,7 +10,7 @@
 pub mod path;
 
 /// One request. The shell fills it in and decides nothing.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct RequestView<'a> {
     /// `:method`.
     pub method: &'a [u8],
@@ -20,6 +20,10 @@ pub struct RequestView<'a> {
     pub host: &'a [u8],
     /// All `authorization` headers.
     pub authorization: Field<'a>,
+    /// All `dpop` headers: the proof that the sender has the token's key (RFC 9449 §4.1).
+    pub proof: Field<'a>,
+    /// All `x-forwarded-client-cert` headers.
+    pub forwarded_certificate: Field<'a>,
     /// Whether the content type says gRPC: then the answer carries a gRPC status.
     pub grpc: bool,
     /// The method that a browser asks about, if this is a CORS preflight: `OPTIONS` with an `origin`, with
@@ -27,10 +31,17 @@ pub struct RequestView<'a> {
     pub preflight: Option<&'a [u8]>,
 }
 
+/// What the gateway knows about the connection that a request came through: asked only if a token needs it.
+pub trait Connection {
+    /// The SHA-256 digest of the client's certificate in hexadecimal, if TLS has verified that the client has its key.
+    fn peer_certificate_digest(&self) -> Option<Vec<u8>>;
+}
+
 /// A header that may be there at most once.
-#[derive(Clone, Copy, Eq, PartialEq)]
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
 pub enum Field<'a> {
     /// Not sent.
+    #[default]
     Absent,
     /// Sent once, with this value.
     One(&'a [u8]),
@@ -107,14 +118,7 @@ mod tests {
 
     fn get(path: &'static [u8]) -> RequestView<'static> {
         let authorization = Field::One(b"Bearer secret");
-        RequestView {
-            method: b"GET",
-            path,
-            host: b"api",
-            authorization,
-            grpc: false,
-            preflight: None,
-        }
+        RequestView { method: b"GET", path, host: b"api", authorization, ..RequestView::default() }
     }
 
     #[test]

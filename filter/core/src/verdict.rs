@@ -11,6 +11,8 @@
 //! | brings no Bearer token | 401 | `Bearer` without error |
 //! | brings it wrongly, or more than one | 400 | `invalid_request` |
 //! | brings one that is not valid, for whatever reason | 401 | `invalid_token` |
+//! | brings one with a bad proof that it is the sender's | 401 | `DPoP` with `invalid_dpop_proof` |
+//! | brings a proof without a good nonce | 401 and `DPoP-Nonce` | `DPoP` with `use_dpop_nonce` |
 //! | brings one whose user was authenticated too weakly or too long ago | 401 | `insufficient_user_authentication` |
 //! | brings a valid one of a subject whose device or risk the route does not accept | 403 | none |
 //! | brings a valid one that does not suffice | 403 | `insufficient_scope` |
@@ -24,17 +26,21 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::claims::ClaimsError;
-use crate::config::Challenge;
 use crate::credential::CredentialError;
+use crate::dpop::{self, DpopError};
 use crate::identity::Identity;
 use crate::json::JsonError;
 use crate::jws::{Algorithm, JwsError};
 use crate::record::{FactKind, SignalId};
+use crate::replay::ReplayError;
 use crate::route::{RouteError, StepUp};
 use crate::spiffe::SvidError;
 use crate::status_list::{Status, StatusListError};
+use crate::thumbprint::Fingerprint;
 use crate::time::UnixTime;
+use crate::xfcc::XfccError;
 
+mod challenge;
 mod response;
 mod shown;
 #[cfg(test)]
@@ -231,6 +237,49 @@ pub enum Denial {
     /// The token is bound to a key that its presenter has not proved to have.
     #[error("token is bound to a key (`cnf`) and was presented as a bearer token")]
     SenderConstrained,
+    /// The token's `cnf` has a member that is no digest.
+    #[error("`cnf.{member}` is no SHA-256 digest in base64url")]
+    MalformedConfirmation {
+        /// Its name.
+        member: &'static str,
+    },
+    /// The token is bound in no way that is known here (RFC 7800).
+    #[error("token is bound (`cnf`) in no way that can be checked")]
+    UnknownConfirmation,
+    /// The token is bound to nothing, and its issuer's configuration asks for it.
+    #[error("token of issuer `{issuer}` is bound to no key (`bound_tokens_only`)")]
+    BindingRequired {
+        /// The token's issuer.
+        issuer: String,
+    },
+    /// Presented under `DPoP`, but bound to no key (RFC 9449 §7.1).
+    #[error("token was presented under DPoP and is bound to no key")]
+    NotBound,
+    /// The sender has not shown that it has the token's key.
+    #[error("{error}")]
+    Proof {
+        /// What is wrong with the proof.
+        error: DpopError,
+        /// What the client needs for its next one.
+        nonce: Option<String>,
+    },
+    /// A proof that was used before, or may have been.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// The token is bound to a certificate (RFC 8705 §3) that is not the connection's.
+    #[error(
+        "token is bound to certificate {expected}, the connection has {}",
+        certificate.map_or_else(|| "none".to_owned(), |found| found.to_string())
+    )]
+    WrongCertificate {
+        /// The digest of the client's certificate.
+        certificate: Option<Fingerprint>,
+        /// The token's `cnf.x5t#S256`.
+        expected: Fingerprint,
+    },
+    /// The token is bound to a certificate, and nobody can tell which one the client has.
+    #[error("{0}")]
+    UnclearCertificate(XfccError),
     /// The token names more subjects than are looked up.
     #[error("token names {count} subjects, at most {limit} are looked up")]
     TooManySubjects {
@@ -358,6 +407,8 @@ enum Class {
     NoCredentials,
     InvalidRequest,
     InvalidToken,
+    InvalidProof,
+    UseNonce,
     InsufficientAuthentication,
     InsufficientScope,
     Forbidden,
@@ -403,6 +454,21 @@ impl Denial {
             Self::LifetimeTooLong { .. } => "lifetime_too_long",
             Self::OlderThanRetention { .. } => "older_than_retention",
             Self::SenderConstrained => "sender_constrained",
+            Self::MalformedConfirmation { .. } | Self::UnknownConfirmation => {
+                "unknown_confirmation"
+            }
+            Self::BindingRequired { .. } | Self::NotBound => "not_bound",
+            Self::Proof { error, .. } => match error.challenge() {
+                dpop::Challenge::InvalidDpopProof => "invalid_proof",
+                dpop::Challenge::UseDpopNonce => "nonce_needed",
+                dpop::Challenge::InvalidToken => "wrong_key",
+            },
+            Self::Replay(error) => match error {
+                ReplayError::Replayed => "proof_replayed",
+                ReplayError::Forgotten { .. } => "proof_forgotten",
+                ReplayError::Contended | ReplayError::SharedData(_) => "proof_memory_unavailable",
+            },
+            Self::WrongCertificate { .. } | Self::UnclearCertificate(_) => "wrong_certificate",
             Self::TooManySubjects { .. } => "too_many_subjects",
             Self::Revoked { .. } => "revoked",
             Self::Disabled { .. } => "disabled",
@@ -445,7 +511,11 @@ impl Denial {
     pub const fn status(&self) -> u16 {
         match self.class() {
             Class::InvalidRequest | Class::NoSingleReading => 400,
-            Class::NoCredentials | Class::InvalidToken | Class::InsufficientAuthentication => 401,
+            Class::NoCredentials
+            | Class::InvalidToken
+            | Class::InvalidProof
+            | Class::UseNonce
+            | Class::InsufficientAuthentication => 401,
             Class::InsufficientScope | Class::Forbidden => 403,
             Class::NotNow => 503,
         }
@@ -457,7 +527,11 @@ impl Denial {
     pub const fn grpc_status(&self) -> u32 {
         match self.class() {
             Class::InvalidRequest | Class::NoSingleReading => 3,
-            Class::NoCredentials | Class::InvalidToken | Class::InsufficientAuthentication => 16,
+            Class::NoCredentials
+            | Class::InvalidToken
+            | Class::InvalidProof
+            | Class::UseNonce
+            | Class::InsufficientAuthentication => 16,
             Class::InsufficientScope | Class::Forbidden => 7,
             Class::NotNow => 14,
         }
@@ -470,6 +544,8 @@ impl Denial {
             Class::NoCredentials => r#"{"error":"unauthorized"}"#,
             Class::InvalidRequest | Class::NoSingleReading => r#"{"error":"invalid_request"}"#,
             Class::InvalidToken => r#"{"error":"invalid_token"}"#,
+            Class::InvalidProof => r#"{"error":"invalid_dpop_proof"}"#,
+            Class::UseNonce => r#"{"error":"use_dpop_nonce"}"#,
             Class::InsufficientAuthentication => r#"{"error":"insufficient_user_authentication"}"#,
             Class::InsufficientScope => r#"{"error":"insufficient_scope"}"#,
             Class::Forbidden => r#"{"error":"forbidden"}"#,
@@ -484,69 +560,6 @@ impl Denial {
             Class::NotNow => Some(RETRY_AFTER_SECS),
             _ => None,
         }
-    }
-
-    /// The value of `WWW-Authenticate`, where a token could help.
-    #[must_use]
-    pub fn challenge(&self, with: &Challenge) -> Option<String> {
-        let (error, description, scopes): (_, _, &[String]) = match (self.class(), self) {
-            (Class::NoSingleReading | Class::Forbidden | Class::NotNow, _) => return None,
-            // Without credentials there is no error (RFC 6750 §3.1), but the scopes help to get the
-            // right token.
-            (Class::NoCredentials, Self::Credential { scopes, .. }) => ("", "", scopes),
-            (Class::NoCredentials, _) => ("", "", &[]),
-            (Class::InvalidRequest, _) => {
-                ("invalid_request", "send one access token, in the Authorization header", &[])
-            }
-            (Class::InvalidToken, _) => ("invalid_token", "the access token is not valid", &[]),
-            (
-                Class::InsufficientAuthentication,
-                Self::InsufficientAuthentication { scopes, .. },
-            ) => (
-                "insufficient_user_authentication",
-                "the user has to be authenticated again",
-                scopes,
-            ),
-            (Class::InsufficientAuthentication, _) => {
-                ("insufficient_user_authentication", "the user has to be authenticated again", &[])
-            }
-            (Class::InsufficientScope, Self::InsufficientScope { required, .. }) => {
-                ("insufficient_scope", "the access token lacks a scope", required)
-            }
-            (Class::InsufficientScope, _) => ("insufficient_scope", "", &[]),
-        };
-        let scopes = scopes.join(" ");
-        let (acr_values, max_age) = match self {
-            Self::InsufficientAuthentication {
-                step_up: StepUp { acr_values, max_age }, ..
-            }
-            | Self::State {
-                kind:
-                    FactKind::AssuranceBelow2 | FactKind::AssuranceBelow3 | FactKind::AssuranceBelow4,
-                step_up: StepUp { acr_values, max_age },
-                ..
-            } => (acr_values.join(" "), max_age.map(|max_age| max_age.as_secs().to_string())),
-            _ => (String::new(), None),
-        };
-        let max_age = max_age.unwrap_or_default();
-        let parameters = [
-            ("realm", with.realm.as_str()),
-            ("error", error),
-            ("error_description", description),
-            ("acr_values", acr_values.as_str()),
-            ("max_age", max_age.as_str()),
-            ("scope", scopes.as_str()),
-            ("resource_metadata", with.resource_metadata.as_str()),
-        ];
-        let parameters: Vec<String> = parameters
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("{name}=\"{value}\""))
-            .collect();
-        Some(match parameters.as_slice() {
-            [] => "Bearer".to_owned(),
-            parameters => format!("Bearer {}", parameters.join(", ")),
-        })
     }
 
     const fn class(&self) -> Class {
@@ -579,11 +592,26 @@ impl Denial {
             | Self::LifetimeTooLong { .. }
             | Self::OlderThanRetention { .. }
             | Self::SenderConstrained
+            | Self::MalformedConfirmation { .. }
+            | Self::UnknownConfirmation
+            | Self::BindingRequired { .. }
+            | Self::NotBound
+            | Self::WrongCertificate { .. }
+            | Self::UnclearCertificate(_)
             | Self::TooManySubjects { .. }
             | Self::Revoked { .. }
             | Self::Disabled { .. }
             | Self::Status(_)
             | Self::StatusRevoked { .. } => Class::InvalidToken,
+            Self::Proof { error, .. } => match error.challenge() {
+                dpop::Challenge::InvalidDpopProof => Class::InvalidProof,
+                dpop::Challenge::UseDpopNonce => Class::UseNonce,
+                dpop::Challenge::InvalidToken => Class::InvalidToken,
+            },
+            Self::Replay(error) => match error {
+                ReplayError::Replayed | ReplayError::Forgotten { .. } => Class::InvalidProof,
+                ReplayError::Contended | ReplayError::SharedData(_) => Class::NotNow,
+            },
             Self::State { kind, .. } => match kind {
                 // A new token would have the new claims.
                 FactKind::ClaimsChanged | FactKind::RevokedBefore | FactKind::Disabled => {

@@ -40,7 +40,7 @@ fn the_claims_of_a_usual_access_token_are_read() {
         assert_eq!((claims.email, claims.acr), (Some("a@b.example"), Some("urn:mfa")));
         let present = Actor { iss: Some("https://agents.example"), sub: "agent-7" };
         assert_eq!(claims.act, [present, Actor { iss: None, sub: "planner" }]);
-        assert_eq!(claims.cnf, Some(Confirmation { jkt: Some("thumb") }));
+        assert_eq!(claims.cnf, Some(Confirmation { jkt: Some("thumb"), x5t_s256: None }));
         assert!(!claims.events);
         assert_eq!(claims.texts("groups").collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(claims.texts("tid").collect::<Vec<_>>(), ["tenant"]);
@@ -291,9 +291,11 @@ fn a_long_jti_is_refused() {
 
 #[test]
 fn a_confirmation_that_we_cannot_check_is_visible() {
-    with(r#"{"iss":"a","cnf":{"x5t#S256":"x"}}"#, |claims| {
-        assert_eq!(claims.unwrap().cnf, Some(Confirmation { jkt: None }));
-    });
+    for (cnf, x5t_s256) in [(r#"{"x5t#S256":"x"}"#, Some("x")), (r#"{"kid":"x"}"#, None)] {
+        with(&format!(r#"{{"iss":"a","cnf":{cnf}}}"#), |claims| {
+            assert_eq!(claims.unwrap().cnf, Some(Confirmation { jkt: None, x5t_s256 }));
+        });
+    }
     assert!(matches!(refusal(r#""cnf":null"#), ClaimsError::WrongType { claim: "cnf", .. }));
     assert!(matches!(
         refusal(r#""cnf":{"jkt":1}"#),

@@ -12,16 +12,18 @@ use super::raw::{
 use super::schema;
 use super::shape::{self, join};
 use super::{
-    Challenge, Config, ConfigErrors, IdentityOutput, Limits, MAX_CONFIG_BYTES, OnStale, Revocation,
+    Challenge, Config, ConfigErrors, IdentityOutput, Limits, MAX_CONFIG_BYTES, OnStale, Proofs,
+    Revocation,
 };
 use crate::base64url;
 use crate::feed::FeedKey;
 use crate::identity::{IdentityHeaders, MAX_HYPHENS};
 use crate::mapping::Mapping;
-use crate::{json, jws};
+use crate::{json, jws, xfcc};
 
 mod issuers;
 mod keys;
+mod proofs;
 mod resources;
 mod routes;
 mod status;
@@ -93,14 +95,29 @@ impl Check {
         let challenge = self.challenge(raw.challenge.unwrap_or_default());
         let resources = self
             .resources(raw.resources.unwrap_or_default(), issuers.as_deref().unwrap_or_default());
+        let proofs = match raw.proofs {
+            None => Some(None),
+            Some(proofs) => self.proofs(proofs).map(Some),
+        };
+        let xfcc_elements = match raw.danger_xfcc_elements {
+            None => Some(None),
+            Some(elements) => {
+                let most = u64::try_from(xfcc::MAX_ELEMENTS).ok()?;
+                self.number(elements, "danger_xfcc_elements", 1, most).map(Some)
+            }
+        };
         let limits = self.limits(&raw.limits.unwrap_or_default());
+        let (challenge, proofs) = (challenge?, proofs?);
+        let dpop_algorithms = proofs.as_ref().map(Proofs::algorithm_names).unwrap_or_default();
         Some(Config {
             issuers: issuers?,
             routes: routes?,
             revocation: revocation?,
             identity: identity?,
-            challenge: challenge?,
+            challenge: Challenge { dpop_algorithms, ..challenge },
             resources: resources?,
+            proofs,
+            xfcc_elements: xfcc_elements?.and_then(|elements| usize::try_from(elements).ok()),
             limits: limits?,
         })
     }
@@ -342,7 +359,7 @@ impl Check {
                 "write it as `https://host/.well-known/oauth-protected-resource`",
             );
         }
-        Some(Challenge { realm, resource_metadata: url })
+        Some(Challenge { realm, resource_metadata: url, ..Challenge::default() })
     }
 
     fn limits(&mut self, raw: &RawLimits) -> Option<Limits> {

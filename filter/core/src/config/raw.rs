@@ -15,6 +15,8 @@ pub(super) struct RawConfig {
     pub(super) identity: Option<RawIdentity>,
     pub(super) challenge: Option<RawChallenge>,
     pub(super) resources: Option<Vec<RawResource>>,
+    pub(super) proofs: Option<RawProofs>,
+    pub(super) danger_xfcc_elements: Option<u64>,
     pub(super) limits: Option<RawLimits>,
 }
 
@@ -32,6 +34,7 @@ pub(super) struct RawIssuer {
     pub(super) max_token_lifetime_secs: Option<u64>,
     pub(super) assumed_lifetime_secs: Option<u64>,
     pub(super) subject_claims: Option<RawSubjectClaims>,
+    pub(super) bound_tokens_only: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -137,6 +140,17 @@ pub(super) struct RawResource {
     pub(super) scopes: Option<Vec<String>>,
     pub(super) name: Option<String>,
     pub(super) documentation: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawProofs {
+    pub(super) origins: Option<Vec<String>>,
+    pub(super) algorithms: Option<Vec<String>>,
+    pub(super) max_age_secs: Option<u64>,
+    pub(super) max_ahead_secs: Option<u64>,
+    pub(super) nonce_key: Option<String>,
+    pub(super) remembered: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -65,6 +65,18 @@ pub(super) const CONFIG: &[Field] = &[
         NONE,
         "What is protected here. Each gets a document (RFC 9728) that the filter itself serves, and that challenges name, so that clients find their authorization server.",
     ),
+    field(
+        "proofs",
+        Kind::Object(PROOFS),
+        "none: refused",
+        "How senders prove that a token is theirs: DPoP (RFC 9449), for tokens with `cnf.jkt`. Tokens with `cnf.x5t#S256` (RFC 8705) need nothing here: they are compared with the certificate of the connection.",
+    ),
+    field(
+        "danger_xfcc_elements",
+        Kind::Number,
+        "none: the header is not read",
+        "Takes clients' certificates from `x-forwarded-client-cert` instead of the connection: how many elements trusted proxies write, from 1 to 8; the last one counts. With `SANITIZE_SET` at this gateway, 1. Whoever can send that header past them can use any stolen token.",
+    ),
     field("limits", Kind::Object(LIMITS), NONE, "Budgets of each worker."),
 ];
 
@@ -129,6 +141,12 @@ const ISSUER: &[Field] = &[
         Kind::Object(SUBJECT_CLAIMS),
         NONE,
         "Claims that name subjects beyond `iss`, `sub`, `act`, `jti`, `sid`, `client_id`, `azp` and `email`, which always do.",
+    ),
+    field(
+        "bound_tokens_only",
+        Kind::Flag,
+        "false",
+        "Whether tokens that are bound to no key or certificate (`cnf`) are refused.",
     ),
 ];
 
@@ -397,6 +415,40 @@ const RESOURCE: &[Field] = &[
     field("scopes", Kind::Texts, NONE, "The scopes that clients may ask for."),
     field("name", Kind::Text, NONE, "Its name, for people."),
     field("documentation", Kind::Text, NONE, "URL of its documentation, for developers."),
+];
+
+const PROOFS: &[Field] = &[
+    field(
+        "origins",
+        Kind::Texts,
+        REQUIRED,
+        "Under which names clients know this gateway, such as `https://api.example.com`: what `htu` must begin with. The request's own `Host` never counts.",
+    ),
+    field(
+        "algorithms",
+        Kind::Texts,
+        "`[ES256, EdDSA]`",
+        "Which signatures of proofs are accepted, as for issuers.",
+    ),
+    field("max_age_secs", Kind::Number, "60", "How old a proof may be. From 1 to 300."),
+    field(
+        "max_ahead_secs",
+        Kind::Number,
+        "10",
+        "How far a client's clock may be ahead. From 0 to 300.",
+    ),
+    field(
+        "nonce_key",
+        Kind::Text,
+        "none: no nonces",
+        "64 hexadecimal digits, the same for all gateways with these names (secret). With it each proof needs a nonce of the gateway, which changes every minute.",
+    ),
+    field(
+        "remembered",
+        Kind::Number,
+        "131072",
+        "How many proofs are remembered, so that each passes once, 32 bytes each in shared data. A busier gateway refuses proofs of clients whose clocks are behind. From 2048 to 2097152.",
+    ),
 ];
 
 const LIMITS: &[Field] = &[

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::record::FactKind;
-use crate::request::{Field, RequestView};
+use crate::request::RequestView;
 use crate::route::{Access, Requirements, StepUp};
 
 mod keys;
+mod proofs;
 mod reasons;
 mod reference;
 mod status;
@@ -103,6 +104,12 @@ fn most() -> Value {
         "name": "API",
         "documentation": "https://docs.example.com",
     }]);
+    config["issuers"][0]["bound_tokens_only"] = json!(true);
+    config["proofs"] = json!({
+        "origins": ["https://api.example.com", "http://[::1]:8080"], "algorithms": ["ES256"],
+        "max_age_secs": 30, "max_ahead_secs": 5, "nonce_key": "ab".repeat(32), "remembered": 2048,
+    });
+    config["danger_xfcc_elements"] = json!(1);
     config["limits"] =
         json!({"max_token_bytes": 4096, "token_cache_entries": 10, "token_cache_bytes": 1000});
     config
@@ -173,14 +180,7 @@ fn every_name_means_what_the_reference_says() {
     assert!(config.issuer("https://other.example.com/").is_none());
     let access = |method: &'static str, path: &'static str| {
         let (method, path, host) = (method.as_bytes(), path.as_bytes(), b"a.example.com");
-        let request = RequestView {
-            method,
-            path,
-            host,
-            authorization: Field::Absent,
-            grpc: false,
-            preflight: None,
-        };
+        let request = RequestView { method, path, host, ..RequestView::default() };
         config.routes.select(&request).unwrap().clone()
     };
     let scopes = |scopes: &[&str]| {
@@ -225,7 +225,7 @@ fn every_problem_is_reported_at_once_in_the_order_of_the_paths() {
     config["routes"] = json!([{"path": "admin"}]);
     config["extra"] = json!(1);
     let expected = "\
-        `extra`: unknown name; known here are `issuers`, `routes`, `revocation`, `identity`, `challenge`, `resources`, `limits`\n\
+        `extra`: unknown name; known here are `issuers`, `routes`, `revocation`, `identity`, `challenge`, `resources`, `proofs`, `danger_xfcc_elements`, `limits`\n\
         `issuers[0].algorithms[0]`: `HS256` is not a choice; choose from `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384`, `EdDSA`\n\
         `issuers[0].audiences`: is missing; name what tokens for this gateway have in `aud`\n\
         `issuers[0].leeway`: unknown name; did you mean `leeway_secs`\n\

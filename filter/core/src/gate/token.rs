@@ -8,6 +8,7 @@
 use std::rc::Rc;
 
 use super::Context;
+use super::binding::Binding;
 use super::verified::{Authentication, Lifetime, StatusPlace, Verified};
 use crate::claims::{self, Claims};
 use crate::config::{Config, Issuer, TokenType};
@@ -56,10 +57,9 @@ pub(super) fn verify(
     if claims.events {
         return Err(Denial::SecurityEventToken);
     }
-    // A token bound to a key is worth nothing without the proof, and a bearer header brings none
-    // (RFC 9449 §7.2).
-    if claims.cnf.is_some() {
-        return Err(Denial::SenderConstrained);
+    let binding = claims.cnf.as_ref().map(Binding::of).transpose()?;
+    if binding.is_none() && issuer.bound_tokens_only {
+        return Err(Denial::BindingRequired { issuer: issuer.issuer.clone() });
     }
     let subject = required(claims.sub, "sub")?;
     if token_type == TokenType::AccessToken {
@@ -85,6 +85,7 @@ pub(super) fn verify(
             acr: claims.acr.map(Box::from),
             auth_time: claims.auth_time,
         },
+        binding,
         identity: Rc::new(Identity::new(&claims, subject, &config.identity.headers)),
         state: None,
     })

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::binding::Binding;
 use super::{Context, Standing};
 use crate::event;
 use crate::identity::Identity;
@@ -31,6 +32,8 @@ pub(super) struct Verified {
     /// Whose revocation revokes it.
     pub(super) subjects: Vec<SubjectHash>,
     pub(super) identity: Rc<Identity>,
+    /// Whose it is, if not everybody's who has it.
+    pub(super) binding: Option<Binding>,
     /// What the table said, and when.
     pub(super) state: Option<KnownState>,
 }

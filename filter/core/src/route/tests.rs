@@ -4,7 +4,6 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::request::Field;
 
 fn public() -> Access {
     Access::Public
@@ -26,14 +25,7 @@ fn exact(path: &str, access: Access) -> Route {
 
 fn select(routes: &Routes, method: &str, host: &str, path: &str) -> Result<Access, RouteError> {
     let (method, host, path) = (method.as_bytes(), host.as_bytes(), path.as_bytes());
-    let request = RequestView {
-        method,
-        path,
-        host,
-        authorization: Field::Absent,
-        grpc: false,
-        preflight: None,
-    };
+    let request = RequestView { method, path, host, ..RequestView::default() };
     routes.select(&request).cloned()
 }
 

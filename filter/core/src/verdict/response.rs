@@ -23,7 +23,9 @@ impl Denial {
         let mut headers = vec![("content-type", "application/json".to_owned())];
         // What was refused once may pass a moment later, and the other way round.
         headers.push(("cache-control", "no-store".to_owned()));
-        headers.extend(self.challenge(with).map(|challenge| ("www-authenticate", challenge)));
+        let challenges = self.challenges(with).into_iter();
+        headers.extend(challenges.map(|challenge| ("www-authenticate", challenge)));
+        headers.extend(self.nonce().map(|nonce| ("dpop-nonce", nonce.to_owned())));
         headers.extend(self.retry_after().map(|seconds| ("retry-after", seconds.to_string())));
         Response {
             status: self.status(),

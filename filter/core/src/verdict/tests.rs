@@ -4,6 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
+use crate::config::Challenge;
 use crate::json::{self, Limits};
 use crate::jws::Jws;
 use crate::metrics;
@@ -64,6 +65,21 @@ fn all() -> Vec<Denial> {
         },
         Denial::OlderThanRetention { iat: at(100), now, retention: Duration::from_secs(600) },
         Denial::SenderConstrained,
+        Denial::UnknownConfirmation,
+        Denial::NotBound,
+        Denial::Proof { error: DpopError::Absent, nonce: None },
+        Denial::Proof { error: DpopError::NoNonce, nonce: Some("fresh".to_owned()) },
+        Denial::Proof {
+            error: DpopError::WrongKey {
+                thumbprint: Fingerprint([1; 32]),
+                expected: Fingerprint([2; 32]),
+            },
+            nonce: None,
+        },
+        Denial::Replay(ReplayError::Replayed),
+        Denial::Replay(ReplayError::Forgotten { until: at(1000), forgotten: now }),
+        Denial::Replay(ReplayError::Contended),
+        Denial::WrongCertificate { certificate: None, expected: Fingerprint([3; 32]) },
         Denial::TooManySubjects { count: 33, limit: 32 },
         Denial::Revoked { signal, event, at: at(1500), issued_at: Some(at(1400)) },
         Denial::Disabled { signal, event: "account-disabled", at: at(1500) },
@@ -119,7 +135,7 @@ fn all() -> Vec<Denial> {
 
 fn challenge() -> Challenge {
     let resource_metadata = "https://api/.well-known/oauth-protected-resource".to_owned();
-    Challenge { realm: "api".to_owned(), resource_metadata }
+    Challenge { realm: "api".to_owned(), resource_metadata, ..Challenge::default() }
 }
 
 #[test]
@@ -136,7 +152,7 @@ fn operators_read_the_facts_that_were_compared() {
         "path is ambiguous: it has a dot segment",
         "host is ambiguous: byte 0x40 may not be in a host name",
         "no Authorization header",
-        "the Authorization header has the scheme `Basic`, not Bearer",
+        "the Authorization header has the scheme `Basic`, which is not accepted",
         "more than one credential",
         "the query has a parameter `access_token`",
         "the Authorization header has no token",
@@ -158,6 +174,15 @@ fn operators_read_the_facts_that_were_compared() {
         "token lives 7200s, at most 3600s are allowed",
         "token was issued at 100, now 2000, revocations are kept for 600s",
         "token is bound to a key (`cnf`) and was presented as a bearer token",
+        "token is bound (`cnf`) in no way that can be checked",
+        "token was presented under DPoP and is bound to no key",
+        "no DPoP header",
+        "proof has no nonce",
+        "proof by key AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE, the token is bound to AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI",
+        "proof was used before",
+        "proof ends at 1000, those until 2000 may have been forgotten",
+        "replay memory changed 16 times while it was written",
+        "token is bound to certificate AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM, the connection has none",
         "token names 33 subjects, at most 32 are looked up",
         "revoked by signal abababababababababababababababab (session-revoked) as of 1500, token issued at 1400",
         "disabled by signal abababababababababababababababab (account-disabled) as of 1500",
@@ -235,10 +260,35 @@ fn clients_get_one_answer_for_each_class_and_nothing_more() {
                 r#"{"error":"insufficient_scope"}"#,
                 None,
             ),
-            "not_configured" | "unreadable_request" | "keys_not_ready" | "never_synchronized"
-            | "gap" | "stale" | "table_unavailable" | "status_unknown" => {
+            "not_configured"
+            | "unreadable_request"
+            | "keys_not_ready"
+            | "never_synchronized"
+            | "gap"
+            | "stale"
+            | "table_unavailable"
+            | "status_unknown"
+            | "proof_memory_unavailable" => {
                 (503, 14, None, r#"{"error":"temporarily_unavailable"}"#, Some(2))
             }
+            "invalid_proof" | "proof_replayed" | "proof_forgotten" => (
+                401,
+                16,
+                Some(format!(
+                    r#"Bearer realm="api", error="invalid_dpop_proof", error_description="the proof is not one for this request and token", {metadata}"#
+                )),
+                r#"{"error":"invalid_dpop_proof"}"#,
+                None,
+            ),
+            "nonce_needed" => (
+                401,
+                16,
+                Some(format!(
+                    r#"Bearer realm="api", error="use_dpop_nonce", error_description="the proof needs the nonce in DPoP-Nonce", {metadata}"#
+                )),
+                r#"{"error":"use_dpop_nonce"}"#,
+                None,
+            ),
             _ => (
                 401,
                 16,
@@ -252,7 +302,8 @@ fn clients_get_one_answer_for_each_class_and_nothing_more() {
         let reason = denial.reason();
         assert_eq!(denial.status(), status, "{reason}");
         assert_eq!(denial.grpc_status(), grpc, "{reason}");
-        assert_eq!(denial.challenge(&challenge()), challenge_expected, "{reason}");
+        let challenges: Vec<String> = challenge_expected.into_iter().collect();
+        assert_eq!(denial.challenges(&challenge()), challenges, "{reason}");
         assert_eq!(denial.body(), body, "{reason}");
         assert_eq!(denial.retry_after(), retry, "{reason}");
     }
@@ -279,7 +330,14 @@ fn an_answer_has_the_challenge_or_the_time_to_wait_and_is_never_stored() {
 #[test]
 fn a_challenge_without_anything_to_say_is_the_scheme_alone() {
     let denial = Denial::Credential { error: CredentialError::Absent, scopes: Vec::new() };
-    assert_eq!(denial.challenge(&Challenge::default()).as_deref(), Some("Bearer"));
+    assert_eq!(denial.challenges(&Challenge::default()), ["Bearer"]);
+}
+
+#[test]
+fn the_client_gets_the_nonce_for_its_next_proof() {
+    let denial = Denial::Proof { error: DpopError::StaleNonce, nonce: Some("fresh".to_owned()) };
+    let headers = denial.response(&challenge()).headers;
+    assert!(headers.contains(&("dpop-nonce", "fresh".to_owned())), "{headers:?}");
 }
 
 #[test]

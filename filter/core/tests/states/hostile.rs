@@ -272,15 +272,15 @@ fn no_other_kind_of_token_is_an_access_token() {
 #[test]
 fn a_token_that_is_bound_to_anything_is_no_bearer_token() {
     let thumbprint = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
-    for cnf in [
-        json!({ "jkt": thumbprint }),
-        json!({ "x5t#S256": thumbprint }),
-        json!({ "jwk": { "kty": "OKP" } }),
-        json!({ "kid": "k1" }),
-        json!({ "unheard-of": 1 }),
-        json!({}),
+    for (cnf, reason) in [
+        (json!({ "jkt": thumbprint }), "sender_constrained"),
+        (json!({ "x5t#S256": thumbprint }), "wrong_certificate"),
+        (json!({ "jwk": { "kty": "OKP" } }), "unknown_confirmation"),
+        (json!({ "kid": "k1" }), "unknown_confirmation"),
+        (json!({ "unheard-of": 1 }), "unknown_confirmation"),
+        (json!({}), "unknown_confirmation"),
     ] {
-        expect(&config(), &[("bound", token_with("cnf", cnf), "sender_constrained")]);
+        expect(&config(), &[("bound", token_with("cnf", cnf), reason)]);
     }
     for cnf in [json!(thumbprint), json!([]), json!(7)] {
         expect(&config(), &[("no object", token_with("cnf", cnf), "malformed_claims")]);

@@ -14,6 +14,7 @@
 
 mod hostile;
 mod hostile_bytes;
+mod proofs;
 mod revocations;
 mod session_state;
 mod status_lists;
@@ -270,12 +271,17 @@ fn every_kind_of_invalid_token_gets_the_same_answer_for_its_own_reason() {
             token_with("exp", json!(START - 60 + 3601)),
             "lifetime_too_long",
         ),
-        ("bound to a DPoP key", token_with("cnf", json!({"jkt": "x"})), "sender_constrained"),
         (
-            "bound to a certificate",
-            token_with("cnf", json!({"x5t#S256": "x"})),
+            "bound to a DPoP key",
+            token_with("cnf", json!({"jkt": "A".repeat(43)})),
             "sender_constrained",
         ),
+        (
+            "bound to a certificate",
+            token_with("cnf", json!({"x5t#S256": "A".repeat(43)})),
+            "wrong_certificate",
+        ),
+        ("bound to no digest", token_with("cnf", json!({"jkt": "x"})), "unknown_confirmation"),
         ("with events", token_with("events", json!({})), "security_event_token"),
     ];
     for (what, token, reason) in rows {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use rescind_core::base64url;
-use rescind_core::config::Config;
+use rescind_core::config::{Challenge, Config};
 use rescind_core::crypto::SoftwareVerifier;
 use rescind_core::feed::{Cursor, LogId, Page, SignedPage, signing_input};
 use rescind_core::gate::{Context, Gate};
@@ -20,7 +20,7 @@ use rescind_core::keys::{Fetch, KeyStore, Refresher};
 use rescind_core::metrics;
 use rescind_core::record::{Fact, FactKind, FactValue, Record, RecordKey, SignalId};
 use rescind_core::replica::{FeedRequest, Replica, Step};
-use rescind_core::request::{Field, RequestView};
+use rescind_core::request::{Connection, Field, RequestView};
 use rescind_core::shared::LocalSharedData;
 use rescind_core::status_list::ListRefresher;
 use rescind_core::subject::{SubjectHasher, SubjectKey, SubjectKind};
@@ -152,6 +152,14 @@ pub(crate) fn ecdsa_token_and_twin(claims: &Value) -> (String, String, Value) {
 /// What a client gets: status, metric, challenge.
 pub(crate) type Answer = (u16, &'static str, Option<String>);
 
+struct Peer(Option<String>);
+
+impl Connection for Peer {
+    fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
+        self.0.clone().map(String::into_bytes)
+    }
+}
+
 /// The companion's key.
 const FEED_KEY: u8 = 9;
 
@@ -169,6 +177,8 @@ pub(crate) struct World {
     /// The companion's log: a record's place is its sequence.
     log: Vec<Record>,
     hasher: SubjectHasher,
+    /// The digest of the certificate of the client's connections, in hexadecimal.
+    pub(crate) certificate: Option<String>,
     now: UnixTime,
     /// How long the companion keeps revocations.
     pub(crate) retention_secs: u32,
@@ -190,6 +200,7 @@ impl World {
             shared: LocalSharedData::default(),
             log: Vec::new(),
             hasher: SubjectHasher::new(config.revocation.subject_key),
+            certificate: None,
             now: UnixTime::from_secs(START - 2),
             retention_secs: 86_400,
             gaps: Vec::new(),
@@ -396,14 +407,8 @@ impl World {
     pub(crate) fn preflight(&mut self, method: &str, path: &str) -> Answer {
         let (host, path) = (b"api.example.com".as_slice(), path.as_bytes());
         let preflight = Some(method.as_bytes());
-        let request = RequestView {
-            method: b"OPTIONS",
-            path,
-            host,
-            authorization: Field::Absent,
-            grpc: false,
-            preflight,
-        };
+        let request =
+            RequestView { method: b"OPTIONS", path, host, preflight, ..RequestView::default() };
         let verdict = self.judge(&request);
         self.told(verdict)
     }
@@ -440,12 +445,17 @@ impl World {
     }
 
     fn told(&self, verdict: Result<Permit, Denial>) -> Answer {
+        Self::told_with(verdict, &self.gate.config().challenge)
+    }
+
+    fn told_with(verdict: Result<Permit, Denial>, challenge: &Challenge) -> Answer {
         match verdict {
             Ok(permit) if permit.is_stale() => (200, "permit on stale state", None),
             Ok(_) => (200, "permit", None),
             Err(denial) => {
                 assert_eq!(denial.retry_after().is_some(), denial.status() == 503);
-                let challenge = denial.challenge(&self.gate.config().challenge);
+                let challenges = denial.challenges(challenge);
+                let challenge = (!challenges.is_empty()).then(|| challenges.join(", "));
                 (denial.status(), denial.reason(), challenge)
             }
         }
@@ -455,9 +465,21 @@ impl World {
         let authorization = authorization.map_or(Field::Absent, |text| Field::One(text.as_bytes()));
         let (method, host, path) =
             (b"GET".as_slice(), b"api.example.com".as_slice(), path.as_bytes());
-        let request =
-            RequestView { method, path, host, authorization, grpc: false, preflight: None };
+        let request = RequestView { method, path, host, authorization, ..RequestView::default() };
         self.judge(&request)
+    }
+
+    /// Any request; what a client is told then, the nonce for its next proof included.
+    pub(crate) fn send(&mut self, request: &RequestView<'_>) -> (Answer, Option<String>) {
+        let verdict = self.judge(request);
+        let config = self.gate.config();
+        let nonce = verdict.as_ref().err().and_then(|denial| {
+            let response = denial.response(&config.challenge_to(request));
+            let mut headers = response.headers.into_iter();
+            headers.find(|(name, _)| *name == "dpop-nonce").map(|(_, nonce)| nonce)
+        });
+        let challenge = config.challenge_to(request);
+        (Self::told_with(verdict, &challenge), nonce)
     }
 
     fn judge(&mut self, request: &RequestView<'_>) -> Result<Permit, Denial> {
@@ -466,6 +488,7 @@ impl World {
             shared: &self.shared,
             keys: &mut self.keys,
             verifier: &SoftwareVerifier,
+            connection: &Peer(self.certificate.clone()),
         };
         self.gate.decide(request, &mut context, self.now)
     }

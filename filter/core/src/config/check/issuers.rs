@@ -91,6 +91,7 @@ impl Check {
             max_token_lifetime: lifetime?,
             assumed_lifetime: assumed?,
             subject_claims: claims?,
+            bound_tokens_only: raw.bound_tokens_only.unwrap_or_default(),
         })
     }
 
@@ -163,7 +164,11 @@ impl Check {
         Some(audiences)
     }
 
-    fn algorithms(&mut self, names: Option<Vec<String>>, path: &str) -> Option<Vec<Algorithm>> {
+    pub(super) fn algorithms(
+        &mut self,
+        names: Option<Vec<String>>,
+        path: &str,
+    ) -> Option<Vec<Algorithm>> {
         let names = names.unwrap_or_default();
         if names.is_empty() {
             return self.missing(path, "name the algorithms that the issuer signs with");
