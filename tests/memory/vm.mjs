@@ -161,7 +161,8 @@ const env = {
     give((kind === 7 ? configuration : answer).subarray(start, start + max), at, size),
   proxy_get_header_map_pairs: (map, at, size) => give(pairs(request), at, size),
   proxy_get_header_map_value: (map, name, length, at, size) => {
-    const value = map === 6 ? "200" : request.get(text(name, length));
+    const wanted = text(name, length);
+    const value = map !== 6 ? request.get(wanted) : wanted === ":status" ? "200" : undefined;
     return value === undefined ? NOT_FOUND : give(Buffer.from(value), at, size);
   },
   proxy_add_header_map_value: () => OK,
