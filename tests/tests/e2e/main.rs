@@ -12,6 +12,7 @@ mod key_sets;
 mod load;
 mod memory;
 mod module;
+mod possession;
 mod promises;
 mod recovery;
 mod restarts;
