@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use hyper::Method;
+use rescind_core::back_off::{doubled, jittered};
 use rescind_core::jwk::{KeySet, KeySetError, MAX_KEY_SET_BYTES};
 use tokio::time::Instant;
 
@@ -159,10 +160,9 @@ impl Keys {
             failures = if good { 0 } else { failures.saturating_add(1) };
             let pause = match self.source {
                 KeySource::File(_) => FILE_EVERY,
-                KeySource::Url(_) if good => jittered(REFRESH),
+                KeySource::Url(_) if good => randomly(REFRESH),
                 KeySource::Url(_) => {
-                    let factor = 2_u32.saturating_pow(failures.saturating_sub(1).min(16));
-                    jittered(BACK_OFF.saturating_mul(factor).min(REFRESH))
+                    randomly(doubled(failures.saturating_sub(1), (BACK_OFF, REFRESH)))
                 }
             };
             tokio::time::sleep(pause).await;
@@ -208,12 +208,9 @@ impl Keys {
     }
 }
 
-/// Between half of `pause` and all of it, so that companions do not ask in step.
-fn jittered(pause: Duration) -> Duration {
-    let random = getrandom::u32().unwrap_or(u32::MAX);
-    let half = pause.checked_div(2).unwrap_or(pause);
-    let share = f64::from(random).min(f64::from(u32::MAX)) / f64::from(u32::MAX);
-    half.saturating_add(half.mul_f64(share))
+/// So that companions do not ask in step.
+fn randomly(pause: Duration) -> Duration {
+    jittered(pause, getrandom::u64().unwrap_or_default())
 }
 
 #[cfg(test)]

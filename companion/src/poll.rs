@@ -20,6 +20,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use rescind_core::back_off::{doubled, jittered};
 use rescind_core::json::{self, JsonError, Limits, Value};
 use rescind_core::time::UnixTime;
 use serde_json::{Map, json};
@@ -282,16 +283,8 @@ impl Poller {
 }
 
 /// The pause after `failures` failures in a row.
-pub(crate) fn pause(failures: u32, (first, longest): (Duration, Duration), seed: u64) -> Duration {
-    let doubled = 1_u32.checked_shl(failures.saturating_sub(1).min(16)).unwrap_or(u32::MAX);
-    jittered(first.saturating_mul(doubled).min(longest), seed)
-}
-
-/// Between half of `pause` and all of it, so that receivers do not come back together.
-pub(crate) fn jittered(pause: Duration, seed: u64) -> Duration {
-    let half = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX).div_ceil(2);
-    let extra = seed.checked_rem(half.saturating_add(1)).unwrap_or_default();
-    Duration::from_millis(half.saturating_add(extra)).min(pause)
+pub(crate) fn pause(failures: u32, limits: (Duration, Duration), seed: u64) -> Duration {
+    jittered(doubled(failures.saturating_sub(1), limits), seed)
 }
 
 fn read(body: &[u8]) -> Result<(Vec<Delivered>, bool), PollFailure> {

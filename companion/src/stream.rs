@@ -15,10 +15,11 @@
 use std::time::Duration;
 
 use hyper::Method;
+use rescind_core::back_off::jittered;
 use rescind_core::time::UnixTime;
 use serde_json::json;
 
-use crate::poll::{MAX_RETRY_AFTER, jittered, pause};
+use crate::poll::{MAX_RETRY_AFTER, pause};
 
 mod call;
 mod command;

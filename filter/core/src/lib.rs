@@ -61,6 +61,7 @@
 )]
 
 pub mod authority;
+pub mod back_off;
 pub mod base64url;
 pub mod bundle;
 pub mod cache;

@@ -18,6 +18,7 @@
 //! a leader that dies on the way leaves a cursor that the next one continues from. The table becomes fresh again with
 //! the page that has nothing after it.
 
+mod failure;
 mod gaps;
 mod judge;
 mod lease;
@@ -42,9 +43,6 @@ pub const MAX_PAGE_AGE: Duration = Duration::from_secs(10);
 
 /// How far the clocks of companion and gateway may differ, in either direction.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(30);
-
-/// The first and the longest pause after a failure.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// How much longer than the wait that it asks for the leader waits for an answer.
 const ANSWER_GRACE: Duration = Duration::from_secs(5);
@@ -311,38 +309,6 @@ impl Replica {
                 false
             }
         }
-    }
-
-    fn broken_off(&mut self, error: WriteError, step: &mut Step) {
-        self.pending = None;
-        self.writer.give_up();
-        step.next_tick = NEXT_STEP;
-        step.notices.push(match error {
-            WriteError::Contended => Notice::Contended,
-            WriteError::SharedData(error) => Notice::SharedData(error),
-        });
-    }
-
-    fn fail(&mut self, failure: CalloutFailure, now: UnixTime, random: u64, step: &mut Step) {
-        let retry = self.pause_after_failure(now, random);
-        // One line when it is lost, and one a minute or so while it stays lost.
-        if self.failures == 1 || self.failures.is_multiple_of(16) {
-            step.notices.push(Notice::Lost { failure, retry });
-        }
-    }
-
-    fn pause_after_failure(&mut self, now: UnixTime, random: u64) -> Duration {
-        let (first, longest) = BACK_OFF;
-        let doubled = 1_u32.checked_shl(self.failures.min(16)).unwrap_or(u32::MAX);
-        let pause = first.saturating_mul(doubled).min(longest);
-        // Between half of it and all of it, so that gateways do not come back together.
-        let half = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX).saturating_div(2);
-        let jitter = random.checked_rem(half.saturating_add(1)).unwrap_or_default();
-        let pause = Duration::from_millis(half.saturating_add(jitter));
-        self.failures = self.failures.saturating_add(1);
-        self.settled = false;
-        self.next_poll = now.plus(pause);
-        pause
     }
 
     /// Does one step of whatever there is to do: repair, apply, grow, clear, sweep.

@@ -1,7 +1,7 @@
 //! What the gate can answer: a [`Permit`] or a [`Denial`], and what each means to a client, an
 //! operator and a metric.
 //!
-//! Three readers, three texts, all here. **Operators** read [`Denial`]'s `Display`: which facts
+//! Three readers, three texts, all here and below. **Operators** read [`Denial`]'s `Display`: which facts
 //! were compared. **Clients** read status, challenge and body (RFC 6750 §3, specs A.10): the same
 //! for every invalid token, so that nobody can find out by trying whether a token is forged,
 //! expired or revoked. **Metrics** count [`Denial::reason`].
@@ -22,13 +22,11 @@
 //! This module refuses to make permits: only [`crate::gate::Gate::decide`] can. Nothing in a denial
 //! repeats more of a token than its issuer's name, key identifier and times.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use crate::claims::ClaimsError;
 use crate::credential::CredentialError;
 use crate::dpop::{self, DpopError};
-use crate::identity::Identity;
 use crate::json::JsonError;
 use crate::jws::{Algorithm, JwsError};
 use crate::record::{FactKind, SignalId};
@@ -41,52 +39,16 @@ use crate::time::UnixTime;
 use crate::xfcc::XfccError;
 
 mod challenge;
+mod permit;
+mod reason;
 mod response;
 mod shown;
 #[cfg(test)]
 mod tests;
 
+pub use permit::Permit;
 pub use response::Response;
 use shown::{Issued, Quoted};
-
-/// After how long a client may try again while the gate waits for its companion or a key set: both
-/// are asked again within a second or two.
-const RETRY_AFTER_SECS: u32 = 2;
-
-/// Proof that a request passed every check. Only [`crate::gate::Gate::decide`] can make one.
-#[derive(Clone, Debug)]
-pub struct Permit {
-    pub(crate) identity: Option<Rc<Identity>>,
-    pub(crate) stale: bool,
-}
-
-impl Permit {
-    /// The headers to set on the request, after those of [`crate::identity::IdentityHeaders`] were
-    /// removed from it.
-    #[must_use]
-    pub fn headers(&self) -> &[(String, String)] {
-        self.identity.as_deref().map_or(&[], Identity::headers)
-    }
-
-    /// Who calls, as `sub`; nobody on a public route.
-    #[must_use]
-    pub fn subject(&self) -> Option<&str> {
-        self.identity.as_deref().map(Identity::subject)
-    }
-
-    /// Who says so, as `iss`.
-    #[must_use]
-    pub fn issuer(&self) -> Option<&str> {
-        self.identity.as_deref().map(Identity::issuer)
-    }
-
-    /// Whether it was given on a state older than `max_staleness`, because the configuration says
-    /// `on_stale: allow`.
-    #[must_use]
-    pub const fn is_stale(&self) -> bool {
-        self.stale
-    }
-}
 
 /// Why a request does not pass, with the facts that were compared.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -417,95 +379,6 @@ enum Class {
 }
 
 impl Denial {
-    /// The value of the `reason` metric. Part of the interface: renaming one is breaking.
-    #[must_use]
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::NotConfigured => "not_configured",
-            Self::Unreadable { .. } => "unreadable_request",
-            Self::Route(RouteError::AmbiguousPath { .. } | RouteError::AmbiguousRoute) => {
-                "ambiguous_path"
-            }
-            Self::Route(RouteError::AmbiguousHost { .. }) => "ambiguous_host",
-            Self::Credential { error, .. } => match error {
-                CredentialError::Absent => "no_credentials",
-                CredentialError::UnsupportedScheme { .. } => "unsupported_scheme",
-                CredentialError::Multiple => "multiple_credentials",
-                CredentialError::InQuery => "token_in_query",
-                CredentialError::NoToken
-                | CredentialError::Blanks
-                | CredentialError::ForbiddenByte { .. } => "malformed_credentials",
-            },
-            Self::MalformedToken(_) => "malformed_token",
-            Self::MalformedPayload(_) => "malformed_payload",
-            Self::MalformedClaims(_) => "malformed_claims",
-            Self::UnknownIssuer { .. } => "unknown_issuer",
-            Self::WrongType { .. } => "wrong_type",
-            Self::SecurityEventToken => "security_event_token",
-            Self::Svid(_) => "invalid_svid",
-            Self::AlgorithmNotAllowed { .. } => "algorithm_not_allowed",
-            Self::UnknownKey { .. } => "unknown_key",
-            Self::BadSignature { .. } => "bad_signature",
-            Self::MissingClaim { .. } => "missing_claim",
-            Self::WrongAudience { .. } => "wrong_audience",
-            Self::Expired { .. } => "expired",
-            Self::NotYetValid { .. } => "not_yet_valid",
-            Self::IssuedInTheFuture { .. } => "issued_in_the_future",
-            Self::LifetimeTooLong { .. } => "lifetime_too_long",
-            Self::OlderThanRetention { .. } => "older_than_retention",
-            Self::SenderConstrained => "sender_constrained",
-            Self::MalformedConfirmation { .. } | Self::UnknownConfirmation => {
-                "unknown_confirmation"
-            }
-            Self::BindingRequired { .. } | Self::NotBound => "not_bound",
-            Self::Proof { error, .. } => match error.challenge() {
-                dpop::Challenge::InvalidDpopProof => "invalid_proof",
-                dpop::Challenge::UseDpopNonce => "nonce_needed",
-                dpop::Challenge::InvalidToken => "wrong_key",
-            },
-            Self::Replay(error) => match error {
-                ReplayError::Replayed => "proof_replayed",
-                ReplayError::Forgotten { .. } => "proof_forgotten",
-                ReplayError::Contended | ReplayError::SharedData(_) => "proof_memory_unavailable",
-            },
-            Self::WrongCertificate { .. } | Self::UnclearCertificate(_) => "wrong_certificate",
-            Self::TooManySubjects { .. } => "too_many_subjects",
-            Self::Revoked { .. } => "revoked",
-            Self::Disabled { .. } => "disabled",
-            Self::Status(_) => "invalid_status",
-            Self::StatusRevoked { .. } => "status_revoked",
-            Self::StatusUnknown { .. } => "status_unknown",
-            Self::State { kind, .. } => match kind {
-                FactKind::ClaimsChanged => "claims_changed",
-                FactKind::DeviceNotCompliant => "device_not_compliant",
-                FactKind::AssuranceBelow2
-                | FactKind::AssuranceBelow3
-                | FactKind::AssuranceBelow4 => "assurance_too_low",
-                FactKind::RiskMedium | FactKind::RiskHigh => "risk_too_high",
-                FactKind::RevokedBefore | FactKind::Disabled => "revoked",
-            },
-            Self::InsufficientAuthentication { .. } => "insufficient_authentication",
-            Self::InsufficientScope { .. } => "insufficient_scope",
-            Self::KeysNotReady { .. } => "keys_not_ready",
-            Self::NeverSynchronized => "never_synchronized",
-            Self::Gap { .. } => "gap",
-            Self::Stale { .. } => "stale",
-            Self::TableUnavailable(_) => "table_unavailable",
-        }
-    }
-
-    /// The signal that the request was refused for, if one was: the thread from a refusal to its
-    /// cause.
-    #[must_use]
-    pub const fn signal(&self) -> Option<SignalId> {
-        match self {
-            Self::Revoked { signal, .. }
-            | Self::Disabled { signal, .. }
-            | Self::State { signal, .. } => Some(*signal),
-            _ => None,
-        }
-    }
-
     /// The HTTP status.
     #[must_use]
     pub const fn status(&self) -> u16 {
@@ -534,31 +407,6 @@ impl Denial {
             | Class::InsufficientAuthentication => 16,
             Class::InsufficientScope | Class::Forbidden => 7,
             Class::NotNow => 14,
-        }
-    }
-
-    /// The body: one for each class, so that it tells nothing about the token.
-    #[must_use]
-    pub const fn body(&self) -> &'static str {
-        match self.class() {
-            Class::NoCredentials => r#"{"error":"unauthorized"}"#,
-            Class::InvalidRequest | Class::NoSingleReading => r#"{"error":"invalid_request"}"#,
-            Class::InvalidToken => r#"{"error":"invalid_token"}"#,
-            Class::InvalidProof => r#"{"error":"invalid_dpop_proof"}"#,
-            Class::UseNonce => r#"{"error":"use_dpop_nonce"}"#,
-            Class::InsufficientAuthentication => r#"{"error":"insufficient_user_authentication"}"#,
-            Class::InsufficientScope => r#"{"error":"insufficient_scope"}"#,
-            Class::Forbidden => r#"{"error":"forbidden"}"#,
-            Class::NotNow => r#"{"error":"temporarily_unavailable"}"#,
-        }
-    }
-
-    /// How many seconds a client should wait before it tries again, if that can help.
-    #[must_use]
-    pub const fn retry_after(&self) -> Option<u32> {
-        match self.class() {
-            Class::NotNow => Some(RETRY_AFTER_SECS),
-            _ => None,
         }
     }
 

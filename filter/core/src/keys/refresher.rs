@@ -9,6 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Keys, KeysError, Kind, METADATA_AGE, Source, StoredSet, WISH_INTERVAL};
+use crate::back_off::doubled;
 use crate::bundle::{Bundle, BundleError};
 use crate::config::Config;
 use crate::discovery::{self, DiscoveryError, Location};
@@ -351,10 +352,9 @@ impl Entry {
 
     fn fail(&mut self, error: FetchError, now: UnixTime, random: u64) -> KeysNotice {
         let longest = LONGEST_PAUSE.min(self.refresh);
-        let factor = 1_u32.checked_shl(self.failures.min(16)).unwrap_or(u32::MAX);
         let pause = match self.has_bundle {
             true => self.refresh,
-            false => FIRST_PAUSE.saturating_mul(factor).min(longest),
+            false => doubled(self.failures, (FIRST_PAUSE, longest)),
         };
         let pause = spread(pause, random);
         // Perhaps the keys have moved.

@@ -21,6 +21,7 @@ use super::{
     CompactList, MAX_AGE, MAX_LIST_TOKEN_BYTES, MAX_LISTS, MAX_LISTS_OF_ISSUER, StatusListError,
     StatusListToken, StatusSource, check_header,
 };
+use crate::back_off::doubled;
 use crate::config::{Config, Revocation};
 use crate::crypto::SignatureVerifier;
 use crate::json::{self, JsonError, Limits};
@@ -399,8 +400,7 @@ impl Followed {
 
 impl Entry {
     fn fail(&mut self, error: ListError, now: UnixTime, random: u64) -> ListNotice {
-        let factor = 1_u32.checked_shl(self.failures.min(16)).unwrap_or(u32::MAX);
-        let pause = spread(FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE), random);
+        let pause = spread(doubled(self.failures, (FIRST_PAUSE, LONGEST_PAUSE)), random);
         self.failures = self.failures.saturating_add(1);
         self.lost_at = None;
         self.due = now.plus(pause);

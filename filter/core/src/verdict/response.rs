@@ -1,7 +1,11 @@
 //! A refusal as it is sent, for shells that should not have to put it together.
 
-use super::Denial;
+use super::{Class, Denial};
 use crate::config::Challenge;
+
+/// After how long a client may try again while the gate waits for its companion or a key set: both
+/// are asked again within a second or two.
+const RETRY_AFTER_SECS: u32 = 2;
 
 /// An answer, ready to send.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,6 +36,31 @@ impl Denial {
             grpc_status: self.grpc_status(),
             headers,
             body: self.body(),
+        }
+    }
+
+    /// The body: one for each class, so that it tells nothing about the token.
+    #[must_use]
+    pub const fn body(&self) -> &'static str {
+        match self.class() {
+            Class::NoCredentials => r#"{"error":"unauthorized"}"#,
+            Class::InvalidRequest | Class::NoSingleReading => r#"{"error":"invalid_request"}"#,
+            Class::InvalidToken => r#"{"error":"invalid_token"}"#,
+            Class::InvalidProof => r#"{"error":"invalid_dpop_proof"}"#,
+            Class::UseNonce => r#"{"error":"use_dpop_nonce"}"#,
+            Class::InsufficientAuthentication => r#"{"error":"insufficient_user_authentication"}"#,
+            Class::InsufficientScope => r#"{"error":"insufficient_scope"}"#,
+            Class::Forbidden => r#"{"error":"forbidden"}"#,
+            Class::NotNow => r#"{"error":"temporarily_unavailable"}"#,
+        }
+    }
+
+    /// How many seconds a client should wait before it tries again, if that can help.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<u32> {
+        match self.class() {
+            Class::NotNow => Some(RETRY_AFTER_SECS),
+            _ => None,
         }
     }
 }

@@ -1,0 +1,40 @@
+//! What lets a request pass.
+
+use std::rc::Rc;
+
+use crate::identity::Identity;
+
+/// Proof that a request passed every check. Only [`crate::gate::Gate::decide`] can make one.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    pub(crate) identity: Option<Rc<Identity>>,
+    pub(crate) stale: bool,
+}
+
+impl Permit {
+    /// The headers to set on the request, after those of [`crate::identity::IdentityHeaders`] were
+    /// removed from it.
+    #[must_use]
+    pub fn headers(&self) -> &[(String, String)] {
+        self.identity.as_deref().map_or(&[], Identity::headers)
+    }
+
+    /// Who calls, as `sub`; nobody on a public route.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.identity.as_deref().map(Identity::subject)
+    }
+
+    /// Who says so, as `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.identity.as_deref().map(Identity::issuer)
+    }
+
+    /// Whether it was given on a state older than `max_staleness`, because the configuration says
+    /// `on_stale: allow`.
+    #[must_use]
+    pub const fn is_stale(&self) -> bool {
+        self.stale
+    }
+}
