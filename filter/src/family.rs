@@ -70,6 +70,11 @@ impl Family {
         matches!(self, Self::Envoy)
     }
 
+    /// Whether the host tells which certificate a client showed. Kong and APISIX write an error for each question.
+    pub(crate) const fn tells_certificates(self) -> bool {
+        matches!(self, Self::Envoy)
+    }
+
     /// Whether a gauge can be incremented. Kong traps, and keeps one gauge for each worker.
     pub(crate) const fn increments_gauges(self) -> bool {
         matches!(self, Self::Envoy)

@@ -289,10 +289,7 @@ fn forward(
         remove(b"dpop", family).map_err(refused(removing))?;
     }
     // Adding is cheaper than replacing, but some hosts do not really remove headers.
-    let set = match reserved.is_empty() {
-        true => host::add_header,
-        false => host::set_header,
-    };
+    let set = if reserved.is_empty() { host::add_header } else { host::set_header };
     for (name, value) in permit.headers() {
         set(name.as_bytes(), value.as_bytes()).map_err(refused(setting))?;
     }

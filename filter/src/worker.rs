@@ -64,12 +64,12 @@ pub(crate) enum Taken {
 }
 
 /// The connection of the request that the host is handling.
-struct HostConnection;
+struct HostConnection(Family);
 
 impl Connection for HostConnection {
     fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
-        // A host that does not know the property has not verified a certificate either, as far as anybody can tell.
-        host::property("connection\0sha256_peer_certificate_digest").ok()
+        const DIGEST: &str = "connection\0sha256_peer_certificate_digest";
+        self.0.tells_certificates().then(|| host::property(DIGEST).ok()).flatten()
     }
 }
 
@@ -187,7 +187,7 @@ impl Worker {
             shared: &self.store,
             keys: &mut self.keys,
             verifier: &self.verifier,
-            connection: &HostConnection,
+            connection: &HostConnection(self.family),
         };
         self.gate.decide(request, &mut context, now)
     }

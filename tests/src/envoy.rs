@@ -58,10 +58,26 @@ impl Envoy {
     /// When it does not come up.
     #[must_use]
     pub fn start_on(bootstrap: &Bootstrap, folder: &Path, port: u16, admin: u16) -> Self {
+        Self::start_changed(bootstrap, folder, (port, admin), |_| ())
+    }
+
+    /// As [`Envoy::start_on`], with a bootstrap file that was changed.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come up.
+    #[must_use]
+    pub fn start_changed(
+        bootstrap: &Bootstrap,
+        folder: &Path,
+        (port, admin): (u16, u16),
+        change: impl FnOnce(&mut Value),
+    ) -> Self {
         let access_log = folder.join("access.log");
         let file = folder.join("envoy.json");
-        let text = bootstrap.render(port, admin, &access_log).to_string();
-        std::fs::write(&file, text).unwrap();
+        let mut rendered = bootstrap.render(port, admin, &access_log);
+        change(&mut rendered);
+        std::fs::write(&file, rendered.to_string()).unwrap();
         let mut command = Command::new(tools::envoy());
         command.arg("--config-path").arg(&file).args([
             "--concurrency",

@@ -156,13 +156,26 @@ impl Client {
         };
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
-        stream.write_all(&request.bytes(&format!("127.0.0.1:{}", self.port)))?;
-        let response = read_message(&mut stream, Side::Response)?;
+        let response = exchange(&mut stream, self.port, request)?;
         if response.header("connection") != Some("close") {
             self.stream = Some(stream);
         }
         Ok(response)
     }
+}
+
+/// Sends one request on a connection to loopback, whatever it is made of, and reads the answer.
+///
+/// # Errors
+///
+/// When the connection breaks before a whole answer was read.
+pub fn exchange(
+    stream: &mut (impl Read + Write),
+    port: u16,
+    request: &Request,
+) -> io::Result<Message> {
+    stream.write_all(&request.bytes(&format!("127.0.0.1:{port}")))?;
+    read_message(stream, Side::Response)
 }
 
 /// Sends one request on a connection of its own.
@@ -180,7 +193,7 @@ enum Side {
     Response,
 }
 
-fn read_message(stream: &mut TcpStream, side: Side) -> io::Result<Message> {
+fn read_message(stream: &mut impl Read, side: Side) -> io::Result<Message> {
     let mut buffer = Vec::new();
     let (mut message, head) = loop {
         if let Some(parsed) = parse_head(&buffer, side)? {
@@ -229,7 +242,7 @@ fn parse_head(buffer: &[u8], side: Side) -> io::Result<Option<(Message, usize)>>
     Ok(Some((Message { start, headers, body: Vec::new() }, length)))
 }
 
-fn read_chunks(stream: &mut TcpStream, mut rest: Vec<u8>) -> io::Result<Vec<u8>> {
+fn read_chunks(stream: &mut impl Read, mut rest: Vec<u8>) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         match httparse::parse_chunk_size(&rest) {
@@ -251,7 +264,7 @@ fn read_chunks(stream: &mut TcpStream, mut rest: Vec<u8>) -> io::Result<Vec<u8>>
     }
 }
 
-fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<()> {
+fn read_more(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<()> {
     let mut piece = [0; 16 * 1024];
     match stream.read(&mut piece)? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),

@@ -1,13 +1,21 @@
-//! A stolen token that is bound to a key: DPoP (RFC 9449), with the proofs of a client that is not ours to write.
+//! A stolen token that is bound to a key or a certificate: DPoP (RFC 9449) and mutual TLS (RFC 8705).
 
+use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jwt_simple::reexports::ct_codecs::{Base64UrlSafeNoPadding, Encoder as _};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
-use rescind_e2e::http::Request;
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rescind_e2e::envoy::Envoy;
+use rescind_e2e::http::{self, Request};
 use rescind_e2e::issuer::now;
+use rescind_e2e::process::Folder;
 use rescind_e2e::site::{Plan, Site};
+use rescind_e2e::{ports, wait};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -163,4 +171,102 @@ fn a_revoked_agent_is_refused_although_it_has_its_key() {
     let bearer = site.issuer.token("agent");
     site.revoke("agent", &bearer);
     assert_eq!(call(), 401);
+}
+
+/// An authority, and what it signs.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: Certificate,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "authority");
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        Self { issuer: Issuer::new(params, key), certificate }
+    }
+
+    fn sign(&self, name: &str) -> (Certificate, KeyPair) {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
+        params.distinguished_name.push(DnType::CommonName, name);
+        (params.signed_by(&key, &self.issuer).expect("a certificate"), key)
+    }
+
+    /// A connection to loopback, with this certificate if there is one.
+    fn connect(
+        &self,
+        port: u16,
+        client: Option<&(Certificate, KeyPair)>,
+    ) -> StreamOwned<ClientConnection, TcpStream> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.der().clone()).expect("a root");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots);
+        let config = match client {
+            None => config.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+                config.with_client_auth_cert(vec![certificate.der().clone()], key).expect("both")
+            }
+        };
+        let name = ServerName::try_from("127.0.0.1").expect("a name");
+        let connection = ClientConnection::new(Arc::new(config), name).expect("a connection");
+        StreamOwned::new(
+            connection,
+            TcpStream::connect(("127.0.0.1", port)).expect("Envoy listens"),
+        )
+    }
+}
+
+#[test]
+fn a_token_bound_to_a_certificate_passes_on_a_connection_with_it_and_on_no_other() {
+    let site = Site::start();
+    let authority = Authority::new();
+    let (own, own_key) = authority.sign("127.0.0.1");
+    let folder = Folder::new();
+    let ports = (ports::free(), ports::free());
+    let envoy = Envoy::start_changed(&site.bootstrap, folder.path(), ports, |bootstrap| {
+        bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["transport_socket"] = json!({
+            "name": "tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                "common_tls_context": {
+                    "tls_certificates": [{
+                        "certificate_chain": {"inline_string": own.pem()},
+                        "private_key": {"inline_string": own_key.serialize_pem()},
+                    }],
+                    "validation_context": {
+                        "trusted_ca": {"inline_string": authority.certificate.pem()},
+                    },
+                },
+            },
+        });
+    });
+    let (client, thief) = (authority.sign("client"), authority.sign("thief"));
+    let digest = text(&Sha256::digest(client.0.der()));
+    let bound = site.issuer.token_with("agent", &json!({"cnf": {"x5t#S256": digest}}));
+    let plain = site.issuer.token("agent");
+    let call = |token: &str, certificate| {
+        let mut stream = authority.connect(envoy.port, certificate);
+        let request = Request::get("/orders").bearer(token);
+        let answer = http::exchange(&mut stream, envoy.port, &request).expect("an answer");
+        answer.status()
+    };
+    wait::until_true("the second gateway to synchronize", wait::SOON, || call(&plain, None) == 200);
+    assert_eq!(call(&bound, Some(&client)), 200);
+    assert_eq!(call(&bound, Some(&thief)), 401, "with another certificate");
+    assert_eq!(call(&bound, None), 401, "without one");
+    assert_eq!(site.call(&bound), 401, "without TLS");
+    let hex: String =
+        Sha256::digest(client.0.der()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let forged = Request::get("/orders").bearer(&bound);
+    let forged = forged.header("x-forwarded-client-cert", format!("Hash={hex}"));
+    assert_eq!(site.envoy.send(&forged).status(), 401, "nobody trusts that header here");
 }

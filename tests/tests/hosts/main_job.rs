@@ -89,6 +89,17 @@ fn nobody_can_pretend_to_be_another_whatever_the_host_does_with_headers() {
 }
 
 #[test]
+fn a_token_bound_to_a_certificate_is_refused_where_nobody_can_tell_the_certificate() {
+    let site = Installation::start();
+    let cnf = json!({ "cnf": { "x5t#S256": "A".repeat(43) } });
+    for behaviour in Behaviour::ALL {
+        let mut gateway = site.synchronized(behaviour, 1);
+        let token = site.issuer.token_with("agent", &cnf);
+        assert_eq!(gateway.send(0, &call(&token)), Outcome::Answered(401), "{behaviour:?}");
+    }
+}
+
+#[test]
 fn a_token_is_forwarded_where_that_is_configured_also_by_a_request_that_has_waited() {
     let site = Installation::start();
     let plan = Plan { filter: json!({ "identity": { "forward_token": true } }), ..Plan::default() };

@@ -447,7 +447,7 @@ const PROOFS: &[Field] = &[
         "remembered",
         Kind::Number,
         "131072",
-        "How many proofs are remembered, so that each passes once, 32 bytes each in shared data. A busier gateway refuses proofs of clients whose clocks are behind. From 2048 to 2097152.",
+        "How many proofs are remembered, so that each passes once, 32 bytes each in shared data. A busier gateway refuses proofs of clients whose clocks are behind. From 2048 to 2097152. Filters that share a `table` say the same; with another number they do not know each other's proofs, nor those from before a change.",
     ),
 ];
 

@@ -147,7 +147,7 @@ impl State {
 
 /// Leaves with the status that a test wants this call to have.
 macro_rules! enter {
-    ($ctx:ident, $name:literal) => {
+    ($ctx:ident, $name:expr) => {
         if let Err(status) = $ctx.data_mut().enter($name) {
             return Ok(status);
         }

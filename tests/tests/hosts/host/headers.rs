@@ -2,6 +2,7 @@
 
 use super::Behaviour;
 use super::abi::{BAD_ARGUMENT, INTERNAL_FAILURE, NOT_FOUND, OK, enter};
+use super::exchange::Exchange;
 use super::memory::{Answer, Ctx, allocate, give, misuse, parse, place, read, serialize, wide};
 
 const REQUEST: u32 = 0;
@@ -88,36 +89,42 @@ pub(super) fn remove_header(mut ctx: Ctx<'_>, map: u32, name: u32, name_size: u3
 }
 
 pub(super) fn replace_header(
-    mut ctx: Ctx<'_>,
+    ctx: Ctx<'_>,
     map: u32,
     name: u32,
     name_size: u32,
     value: u32,
     value_size: u32,
 ) -> Answer {
-    enter!(ctx, "proxy_replace_header_map_value");
-    let (name, value) = (read(&ctx, (name, name_size)), read(&ctx, (value, value_size)));
-    let Some(exchange) = ctx.data_mut().exchange().filter(|_| map == REQUEST) else {
-        return Ok(BAD_ARGUMENT);
-    };
-    exchange.replace(&name, &value);
-    Ok(OK)
+    let written = [(name, name_size), (value, value_size)];
+    write_header(ctx, "proxy_replace_header_map_value", map, written, Exchange::replace)
 }
 
 pub(super) fn add_header(
-    mut ctx: Ctx<'_>,
+    ctx: Ctx<'_>,
     map: u32,
     name: u32,
     name_size: u32,
     value: u32,
     value_size: u32,
 ) -> Answer {
-    enter!(ctx, "proxy_add_header_map_value");
-    let (name, value) = (read(&ctx, (name, name_size)), read(&ctx, (value, value_size)));
+    let written = [(name, name_size), (value, value_size)];
+    write_header(ctx, "proxy_add_header_map_value", map, written, Exchange::add)
+}
+
+fn write_header(
+    mut ctx: Ctx<'_>,
+    function: &'static str,
+    map: u32,
+    [name, value]: [(u32, u32); 2],
+    write: impl FnOnce(&mut Exchange, &[u8], &[u8]),
+) -> Answer {
+    enter!(ctx, function);
+    let (name, value) = (read(&ctx, name), read(&ctx, value));
     let Some(exchange) = ctx.data_mut().exchange().filter(|_| map == REQUEST) else {
         return Ok(BAD_ARGUMENT);
     };
-    exchange.add(&name, &value);
+    write(exchange, &name, &value);
     Ok(OK)
 }
 
@@ -140,6 +147,9 @@ pub(super) fn get_property(
     };
     let value = match (behaviour, path.as_slice()) {
         (Behaviour::Envoy | Behaviour::Kong, b"request\0path") => exchange.path().to_vec(),
+        (Behaviour::Kong | Behaviour::Apisix, path) if path.starts_with(b"connection") => {
+            return Err(misuse("a property of the connection: an error in the log for each"));
+        }
         _ => return Ok(NOT_FOUND),
     };
     give(&mut ctx, &value, data, size)
