@@ -61,16 +61,19 @@ differential: $(JOSERFC) ## the gate's verdicts beside an independent library's,
 # Coverage-guided, with the stable compiler: tests/fuzz/.cargo/config.toml has the flags.
 SECONDS ?= 10
 FUZZ := $(CARGO_TARGET_DIR)/fuzz
+# Named, so that the flags are not those of build scripts.
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 FUZZERS := $(sort $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs))))
 # Where a target starts beside what it found before.
 fuzz_seeds = $(or $(wildcard tests/fuzz/seeds/$1),$(if $(filter set,$1),filter/core/tests/payloads))
 
 fuzz: ## each fuzz target for 10 s, two at a time; SECONDS=300 for longer; found inputs: target/fuzz
-	cd tests/fuzz && CARGO_TARGET_DIR=$(FUZZ) cargo build --quiet --release
+	command -v c++ >/dev/null || apt-get install -y g++
+	cd tests/fuzz && CARGO_TARGET_DIR=$(FUZZ) cargo build --quiet --release --target $(HOST)
 	mkdir -p $(addprefix $(FUZZ)/corpus/,$(FUZZERS))
 	@printf '%s\n' $(foreach name,$(FUZZERS),"$(strip $(name) $(call fuzz_seeds,$(name)))") | xargs -P 2 -L 1 bash -c '\
 		log=$(FUZZ)/$$0.log; \
-		$(FUZZ)/x86_64-unknown-linux-gnu/release/$$0 -max_total_time=$(SECONDS) -timeout=20 \
+		$(FUZZ)/$(HOST)/release/$$0 -max_total_time=$(SECONDS) -timeout=20 \
 			-dict=tests/fuzz/words.dict -artifact_prefix=$(FUZZ)/$$0- \
 			$(FUZZ)/corpus/$$0 "$$@" >$$log 2>&1 || { tail -n 40 $$log; exit 1; }; \
 		echo "fuzz $$0: $$(grep -a ^Done $$log)"'
@@ -106,7 +109,7 @@ lint: targets ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --all-targets -- -D warnings
-	cd tests/fuzz && CARGO_TARGET_DIR=$(FUZZ) cargo clippy --release -- -D warnings
+	cd tests/fuzz && CARGO_TARGET_DIR=$(FUZZ) cargo clippy --release --target $(HOST) -- -D warnings
 	# Without their tests: those are native, or clippy does not know them as tests.
 	cargo clippy -p rescind-core --target wasm32-unknown-unknown -- -D warnings
 	cargo clippy -p rescind-filter --target wasm32-wasip1 -- -D warnings
