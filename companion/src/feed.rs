@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rescind_core::feed::{
-    Cursor, LogId, MAX_PAGE_BYTES, MAX_PAGE_RECORDS, Page, SignedPage, signing_input,
+    Cursor, LogId, MAX_GAPS_BYTES, MAX_PAGE_BYTES, MAX_PAGE_RECORDS, Page, SignedPage,
+    signing_input,
 };
 use rescind_core::time::UnixTime;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
@@ -38,8 +39,9 @@ pub(crate) const MAX_WAIT: Duration = Duration::from_secs(60);
 /// stretches; the ten thousand up to date ask for one or two.
 const MAX_CACHED: usize = 64;
 
-/// Leaves room for the envelope and the header of a page.
-const RECORDS_BYTES: usize = MAX_PAGE_BYTES - 1024;
+/// Leaves room for the envelope and the header of a page, and for all gaps that there can be: gateways refuse a page
+/// that is too long, and would grow stale just when something is missing.
+const RECORDS_BYTES: usize = MAX_PAGE_BYTES - MAX_GAPS_BYTES - 1024;
 
 /// Makes pages.
 #[derive(Debug)]

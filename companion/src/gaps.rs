@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rescind_core::feed::{Gap, MAX_GAPS, gap_digests, gaps_version};
+use rescind_core::feed::{Gap, MAX_GAPS, MAX_ISSUER_BYTES, gap_digests, gaps_version};
 use rescind_core::time::UnixTime;
 use tokio::sync::watch;
 
@@ -62,7 +62,8 @@ fn gathered<'r>(gaps: impl Iterator<Item = (&'r [String], UnixTime)>) -> Vec<Gap
             *known = (*known).min(since);
         }
     }
-    if by_issuer.len() > MAX_GAPS {
+    let fits = |issuer: &str| (1..=MAX_ISSUER_BYTES).contains(&issuer.len());
+    if by_issuer.len() > MAX_GAPS || !by_issuer.keys().all(|issuer| fits(issuer)) {
         let since = by_issuer.values().min().copied().unwrap_or_default();
         return vec![Gap { issuer: Gap::EVERYBODY.to_owned(), since }];
     }
@@ -86,6 +87,12 @@ mod tests {
         let many: Vec<String> = (0..=MAX_GAPS).map(|n| format!("issuer-{n}")).collect();
         let all = gathered([(many.as_slice(), at(5))].into_iter());
         assert_eq!(all, [Gap { issuer: "*".to_owned(), since: at(5) }]);
+        for (length, issuer) in [(MAX_ISSUER_BYTES, None), (MAX_ISSUER_BYTES + 1, Some("*"))] {
+            let long = ["i".repeat(length)];
+            let all = gathered([(&long[..], at(5))].into_iter());
+            let expected = issuer.unwrap_or(&long[0]);
+            assert_eq!(all.first().map(|gap| gap.issuer.as_str()), Some(expected), "{length}");
+        }
         let most = many.get(1..).unwrap();
         assert_eq!(gathered([(most, at(5))].into_iter()).len(), MAX_GAPS);
     }

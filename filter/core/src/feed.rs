@@ -24,7 +24,7 @@ use crate::time::UnixTime;
 mod gap;
 
 pub(crate) use gap::issuer_digest;
-pub use gap::{Gap, MAX_GAPS, gap_digests, gaps_version};
+pub use gap::{Gap, MAX_GAPS, MAX_GAPS_BYTES, MAX_ISSUER_BYTES, gap_digests, gaps_version};
 
 /// Largest signed page. Reading a larger body blocks the gateway's worker thread for milliseconds.
 pub const MAX_PAGE_BYTES: usize = 512 * 1024;

@@ -13,8 +13,12 @@ use crate::time::UnixTime;
 /// takes 16 bytes there. A companion with more says [`Gap::EVERYBODY`].
 pub const MAX_GAPS: usize = 16;
 
-/// The longest issuer in a gap: a URL, as long as URLs may be.
-const MAX_ISSUER_BYTES: usize = crate::https_url::MAX_URL_BYTES;
+/// The longest issuer in a gap: a URL, as long as URLs may be. For a longer one, too, a companion says
+/// [`Gap::EVERYBODY`].
+pub const MAX_ISSUER_BYTES: usize = crate::https_url::MAX_URL_BYTES;
+
+/// What all gaps take in a page at most: their issuers, the times, and what CBOR puts before each.
+pub const MAX_GAPS_BYTES: usize = 8 + MAX_GAPS * (MAX_ISSUER_BYTES + 16);
 
 /// Signals about an issuer's tokens may have been missed.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -212,3 +212,16 @@ fn what_is_known_of_gaps_has_a_version_that_changes_with_them() {
     assert_ne!(one, of(&[gap("a", 2)]));
     assert_ne!(one, of(&[gap("b", 1)]));
 }
+
+#[test]
+fn all_gaps_that_there_can_be_take_no_more_than_companions_leave_room_for() {
+    let plain = page(vec![record(1, &[])]);
+    let gap = |number: usize| {
+        let issuer = format!("{number:02}{}", "i".repeat(MAX_ISSUER_BYTES - 2));
+        Gap { issuer, since: UnixTime::from_secs(u64::from(u32::MAX) * 1000) }
+    };
+    let full = Page { gaps: (0..MAX_GAPS).map(gap).collect(), ..plain.clone() };
+    let added = full.encode().len() - plain.encode().len();
+    assert!(added <= MAX_GAPS_BYTES, "{added}");
+    assert_eq!(open_signed(&seal(&full.encode(), &[5; 64])), Ok(full));
+}
