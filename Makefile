@@ -21,6 +21,11 @@ TRAP_DIR := $(CARGO_TARGET_DIR)/trap
 export RESCIND_WASM := $(WASM)
 export RESCIND_TRAP_WASM := $(TRAP_DIR)/wasm32-wasip1/release/rescind.wasm
 export RESCIND := $(CARGO_TARGET_DIR)/debug/rescind
+# Without a C library that its image would have to hold.
+STATIC := $(shell uname -m)-unknown-linux-musl
+export RESCIND_STATIC := $(CARGO_TARGET_DIR)/$(STATIC)/release/rescind
+# What is shipped is the same wherever it is built: nothing in it says where that was.
+SHIPPED_FLAGS = --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo --remap-path-prefix=$(CURDIR)=rescind
 
 # Each end-to-end test runs its own Envoy and companion: more at once than this starve one another
 # on two cores.
@@ -30,8 +35,8 @@ E2E_THREADS ?= 4
 WHEEL_ENVOY := $(CURDIR)/.tools/envoy/envoy/_bin/envoy
 find_envoy = $${ENVOY:-$$(command -v envoy || { command -v func-e >/dev/null && func-e which; } || echo $(WHEEL_ENVOY))}
 
-.PHONY: help docs demo test unit wasm-unit differential fuzz e2e bench bench-signatures wasm trap-wasm companion lint audit envoy \
-	targets test-tools clean
+.PHONY: help docs demo test unit wasm-unit differential fuzz e2e bench bench-signatures wasm trap-wasm companion static-companion \
+	image lint audit envoy targets test-tools clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
@@ -83,7 +88,7 @@ JOSE := .tools/jose/$(JOSE_VERSION)
 e2e: test-tools ## end-to-end tests; E2E='name' runs those whose name contains it
 	ENVOY=$(find_envoy) cargo test -p rescind-e2e -- --test-threads $(E2E_THREADS) $(E2E)
 
-test-tools: wasm trap-wasm companion envoy $(JOSE) ## build and install what the end-to-end tests run
+test-tools: wasm trap-wasm companion static-companion envoy $(JOSE) ## build and install what the end-to-end tests run
 
 bench: wasm companion envoy ## the measurements of the README; takes minutes
 	cargo build --quiet --release -p rescind-e2e -p rescind-companion
@@ -96,7 +101,7 @@ bench-signatures: targets ## one signature check in software, as wasm under Node
 		cargo bench --quiet -p rescind-core --bench signatures --target wasm32-wasip1
 
 wasm: targets ## the filter: target/wasm32-wasip1/release/rescind.wasm
-	cargo build --quiet --release -p rescind-filter --target wasm32-wasip1
+	RUSTFLAGS="$(SHIPPED_FLAGS)" cargo build --quiet --release -p rescind-filter --target wasm32-wasip1
 
 trap-wasm: targets
 	CARGO_TARGET_DIR=$(TRAP_DIR) CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
@@ -104,6 +109,16 @@ trap-wasm: targets
 
 companion:
 	cargo build --quiet -p rescind-companion
+
+static-companion:
+	command -v musl-gcc >/dev/null || apt-get install -y musl-tools
+	rustup target list --installed --toolchain $(TOOLCHAIN) | grep -qx $(STATIC) \
+		|| rustup target add --toolchain $(TOOLCHAIN) $(STATIC)
+	RUSTFLAGS="$(SHIPPED_FLAGS)" cargo build --quiet --release -p rescind-companion --target $(STATIC)
+
+image: wasm static-companion ## OCI images of filter and companion, without an engine: target/images
+	cargo build --quiet -p rescind-e2e --bin image
+	$(CARGO_TARGET_DIR)/debug/image $(CARGO_TARGET_DIR)/images $(WASM) $(RESCIND_STATIC)
 
 lint: targets ## formatting and clippy, warnings are errors
 	cargo fmt --all --check

@@ -9,13 +9,16 @@
 
 pub mod companion;
 pub mod cpu;
+pub mod elf;
 pub mod envoy;
 pub mod h2;
 pub mod http;
+pub mod images;
 pub mod independent;
 pub mod issuer;
 pub mod load;
 pub mod middle;
+pub mod oci;
 pub mod ports;
 pub mod process;
 pub mod site;

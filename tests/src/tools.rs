@@ -21,6 +21,13 @@ pub fn companion() -> PathBuf {
     existing("RESCIND", target().join("debug/rescind"))
 }
 
+/// The companion's binary as it is in its image.
+#[must_use]
+pub fn static_companion() -> PathBuf {
+    let usual = format!("{}-unknown-linux-musl/release/rescind", std::env::consts::ARCH);
+    existing("RESCIND_STATIC", target().join(usual))
+}
+
 /// The filter as shipped.
 #[must_use]
 pub fn wasm() -> PathBuf {

@@ -7,6 +7,7 @@ mod hostile_feed;
 mod hostile_h2;
 mod hostile_headers;
 mod hostile_requests;
+mod images;
 mod independent;
 mod key_sets;
 mod load;
