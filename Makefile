@@ -11,6 +11,10 @@ CARGO_DENY_VERSION := 0.20.2
 JOSERFC_VERSION := 1.8.0
 CRYPTOGRAPHY_VERSION := 50.0.2
 JOSE_VERSION := 6.2.17
+# Made from the CRDs of Istio 1.29.2.
+ISTIO_SCHEMAS_VERSION := 3.0.1
+KUBERNETES_SCHEMAS_VERSION := 5.1.0
+YAML_VERSION := 2.9.1
 # The test runner must be of exactly the version of the library in Cargo.lock.
 BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(.*\)"/\1/p}' Cargo.lock)
 
@@ -84,11 +88,12 @@ fuzz: ## each fuzz target for 10 s, two at a time; SECONDS=300 for longer; found
 		echo "fuzz $$0: $$(grep -a ^Done $$log)"'
 
 JOSE := .tools/jose/$(JOSE_VERSION)
+SCHEMAS := .tools/schemas/$(ISTIO_SCHEMAS_VERSION)-$(KUBERNETES_SCHEMAS_VERSION)-$(YAML_VERSION)
 
 e2e: test-tools ## end-to-end tests; E2E='name' runs those whose name contains it
 	ENVOY=$(find_envoy) cargo test -p rescind-e2e -- --test-threads $(E2E_THREADS) $(E2E)
 
-test-tools: wasm trap-wasm companion static-companion envoy $(JOSE) ## build and install what the end-to-end tests run
+test-tools: wasm trap-wasm companion static-companion envoy $(JOSE) $(SCHEMAS) ## build and install what the end-to-end tests run
 
 bench: wasm companion envoy ## the measurements of the README; takes minutes
 	cargo build --quiet --release -p rescind-e2e -p rescind-companion
@@ -151,6 +156,13 @@ envoy:
 $(JOSE):
 	command -v npm >/dev/null || apt-get install -y nodejs npm
 	npm install --silent --no-audit --no-fund --prefix .tools/jose jose@$(JOSE_VERSION)
+	touch $@
+
+# What the resources in examples/istio are checked against.
+$(SCHEMAS):
+	command -v npm >/dev/null || apt-get install -y nodejs npm
+	npm install --silent --no-audit --no-fund --prefix .tools/schemas yaml@$(YAML_VERSION) \
+		@kubernetes-models/istio@$(ISTIO_SCHEMAS_VERSION) kubernetes-models@$(KUBERNETES_SCHEMAS_VERSION)
 	touch $@
 
 $(JOSERFC):

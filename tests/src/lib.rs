@@ -16,6 +16,7 @@ pub mod http;
 pub mod images;
 pub mod independent;
 pub mod issuer;
+pub mod istio;
 pub mod load;
 pub mod middle;
 pub mod oci;

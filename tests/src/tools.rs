@@ -49,6 +49,12 @@ pub fn jose() -> PathBuf {
     )
 }
 
+/// The npm packages with the schemas of Kubernetes and Istio.
+#[must_use]
+pub fn schemas() -> PathBuf {
+    existing("RESCIND_SCHEMAS", repository().join(".tools/schemas/node_modules"))
+}
+
 fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| repository().join("target"), |folder| repository().join(folder))

@@ -9,6 +9,7 @@ mod hostile_headers;
 mod hostile_requests;
 mod images;
 mod independent;
+mod istio;
 mod key_sets;
 mod load;
 mod memory;
