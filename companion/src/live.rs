@@ -84,6 +84,11 @@ impl LiveLog {
         self.lock().index.len()
     }
 
+    /// The last sequence that changed a record.
+    pub(crate) fn changed(&self) -> u64 {
+        *self.changed.borrow()
+    }
+
     /// Tells of changes: the last sequence that changed a record.
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()

@@ -11,10 +11,12 @@ use clap::Parser as _;
 
 mod audit;
 mod authorization;
+mod body;
 mod cli;
 mod client;
 mod clock;
 mod config;
+mod decide;
 mod doctor;
 mod export;
 mod feed;

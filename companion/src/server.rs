@@ -36,6 +36,9 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::{Config, Delivery};
+use crate::decide::listener;
+use crate::decide::settings::Decisions;
+use crate::decide::state::State;
 use crate::front::Front;
 use crate::gaps::Gaps;
 use crate::journal::{self, Journal};
@@ -157,7 +160,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
 
 /// Replays the journal and begins to serve. Returns only an error.
 async fn open(
-    config: Config,
+    mut config: Config,
     metrics: Arc<Metrics>,
     draining: watch::Receiver<bool>,
     front: &Front,
@@ -177,7 +180,8 @@ async fn open(
         journal::start(Arc::clone(&journal), Arc::clone(&live), Arc::clone(&metrics))?;
     *writer = Some(thread);
     let audit_retention = config.audit_retention;
-    let service = Service::new(
+    let (decisions, decided) = (config.decisions.take(), draining.clone());
+    let mut service = Service::new(
         config,
         Arc::clone(&journal),
         Arc::clone(&live),
@@ -200,11 +204,37 @@ async fn open(
     }
     background.spawn(watch(service.receivers().to_vec(), Arc::clone(service.gaps())));
     background.spawn(forget(Arc::clone(&live)));
-    background.spawn(prune::keep_bounded(journal, live, submit, audit_retention));
+    background.spawn(prune::keep_bounded(journal, Arc::clone(&live), submit, audit_retention));
+    if let Some(decisions) = decisions {
+        decide(decisions, &mut service, &live, decided, background).await?;
+    }
     let (log, feed_key) = (service.feed().log(), service.feed().public_key());
     front.open(service);
     tracing::info!(%log, feed_key, "serving");
     std::future::pending().await
+}
+
+/// Begins to decide, on a state that has everything the journal has.
+async fn decide(
+    decisions: Decisions,
+    service: &mut Service,
+    live: &Arc<LiveLog>,
+    draining: watch::Receiver<bool>,
+    background: &mut JoinSet<()>,
+) -> Result<(), ServeError> {
+    let (address, counts) = (decisions.listen, service.count_decisions());
+    let (feed, gaps) = (Arc::clone(service.feed()), Arc::clone(service.gaps()));
+    let feed = (feed, Arc::clone(live), gaps);
+    let state = State::new(&decisions.gate, &decisions.clusters, feed, Arc::clone(&counts));
+    let state = Arc::new(state);
+    let synchronized = Arc::clone(&state);
+    let synchronizing =
+        tokio::task::spawn_blocking(move || synchronized.synchronize(crate::clock::now()));
+    synchronizing.await.map_err(io::Error::other)?;
+    background.spawn(Arc::clone(&state).tend());
+    listener::start(decisions, state, counts, draining, background)
+        .await
+        .map_err(|source| ServeError::Listen { address, source })
 }
 
 fn replay(journal: &Journal, live: &LiveLog) -> Result<(), journal::JournalError> {

@@ -17,9 +17,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap};
 use hyper::{Method, Request, StatusCode};
 use rescind_core::feed::Cursor;
@@ -27,7 +25,9 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::authorization::Peer;
+use crate::body::read;
 use crate::config::{Config, Delivery, Gateway, Identity};
+use crate::decide::counts::Counts;
 use crate::export::List;
 use crate::feed::{Feed, parse_wait};
 use crate::followers::Followers;
@@ -47,12 +47,6 @@ use crate::unmatched::Reach;
 
 mod streams;
 
-/// The largest body. A SET has one or two KiB; the core refuses SETs beyond 32 KiB.
-pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
-
-/// How long a body may take: at the limit that is 6 KiB/s, slower than any link that pushes SETs.
-pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Everything that requests need.
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -61,13 +55,14 @@ pub(crate) struct Service {
     operator: Option<TokenDigest>,
     identity: Option<Identity>,
     intake: Intake,
-    feed: Feed,
+    feed: Arc<Feed>,
     followers: Followers,
     gaps: Arc<Gaps>,
     journal: Arc<Journal>,
     live: Arc<LiveLog>,
     metrics: Arc<Metrics>,
     draining: watch::Receiver<bool>,
+    decisions: Option<Arc<Counts>>,
 }
 
 impl Service {
@@ -86,14 +81,14 @@ impl Service {
         let intake =
             Intake::new(subject_key, Arc::clone(&journal), submit, reach, Arc::clone(&metrics));
         let gaps = Arc::new(Gaps::default());
-        let feed = Feed::new(
+        let feed = Arc::new(Feed::new(
             Arc::clone(&live),
             Arc::clone(&gaps),
             config.feed.key,
             journal.log(),
             config.feed.retention,
             Arc::clone(&metrics),
-        );
+        ));
         let receivers = config.transmitters.into_iter().map(|transmitter| {
             let http = Outbound::new(&transmitter.roots);
             let (name, source) = (&transmitter.name, transmitter.keys.clone());
@@ -127,7 +122,13 @@ impl Service {
             live,
             metrics,
             draining,
+            decisions: None,
         }
+    }
+
+    /// From now on the metrics also show what was decided, which is to be counted there.
+    pub(crate) fn count_decisions(&mut self) -> Arc<Counts> {
+        Arc::clone(self.decisions.get_or_insert_default())
     }
 
     /// The gaps that the feed tells.
@@ -136,7 +137,7 @@ impl Service {
     }
 
     /// The feed.
-    pub(crate) const fn feed(&self) -> &Feed {
+    pub(crate) const fn feed(&self) -> &Arc<Feed> {
         &self.feed
     }
 
@@ -166,7 +167,7 @@ impl Service {
                 reply::text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
             }
             "/readyz" if get => reply::text(StatusCode::OK, "ready\n"),
-            "/metrics" if get => reply::metrics(self.metrics.page(&self.gauges())),
+            "/metrics" if get => reply::metrics(self.metrics_page()),
             "feed" if get => self.follow(&request).await,
             "status" if get => self.status(&request),
             "signals" if post => self.make(request).await,
@@ -401,6 +402,14 @@ impl Service {
         )
     }
 
+    fn metrics_page(&self) -> String {
+        let mut page = self.metrics.page(&self.gauges());
+        if let Some(decisions) = &self.decisions {
+            decisions.write(&mut page);
+        }
+        page
+    }
+
     fn gauges(&self) -> crate::metrics::Gauges {
         let (now, head) = (crate::clock::now(), self.live.head());
         let gateways = self.gateways.iter().zip(self.followers.all());
@@ -431,7 +440,7 @@ fn unreadable(error: &JournalError) -> Reply {
 }
 
 /// The digest of the bearer token, if there is exactly one.
-fn bearer(headers: &HeaderMap) -> Option<TokenDigest> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<TokenDigest> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let (scheme, token) = value.as_bytes().split_at_checked("Bearer ".len())?;
@@ -444,41 +453,7 @@ fn is_set(headers: &HeaderMap) -> bool {
     media_type.trim().eq_ignore_ascii_case("application/secevent+jwt")
 }
 
-fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
+pub(crate) fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
-}
-
-/// The body, or the status that says why not.
-async fn read(request: Request<Incoming>) -> Result<Bytes, StatusCode> {
-    let body = request.into_body();
-    let limit = u64::try_from(MAX_BODY_BYTES).unwrap_or(u64::MAX);
-    if body.size_hint().lower() > limit {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
-    }
-    tokio::time::timeout(BODY_TIMEOUT, collect(body))
-        .await
-        .unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
-}
-
-async fn collect(mut body: Incoming) -> Result<Bytes, StatusCode> {
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
-        let length = first.as_ref().map_or(0, Bytes::len).saturating_add(rest.len());
-        if length.saturating_add(data.len()) > MAX_BODY_BYTES {
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
-        }
-        // Nearly every SET comes in one frame: no copy.
-        match &first {
-            None => first = Some(data),
-            Some(_) => rest.extend_from_slice(&data),
-        }
-    }
-    match first {
-        Some(first) if rest.is_empty() => Ok(first),
-        Some(first) => Ok(Bytes::from([&first[..], &rest[..]].concat())),
-        None => Ok(Bytes::new()),
-    }
 }

@@ -9,6 +9,7 @@
 
 pub mod companion;
 pub mod cpu;
+pub mod deciding;
 pub mod elf;
 pub mod envoy;
 pub mod h2;
@@ -19,6 +20,7 @@ pub mod issuer;
 pub mod istio;
 pub mod load;
 pub mod middle;
+pub mod nginx;
 pub mod oci;
 pub mod ports;
 pub mod process;

@@ -40,6 +40,12 @@ pub fn trapping_wasm() -> PathBuf {
     existing("RESCIND_TRAP_WASM", target().join("trap/wasm32-wasip1/release/rescind.wasm"))
 }
 
+/// The nginx to run: `$NGINX`, else Debian's.
+#[must_use]
+pub fn nginx() -> PathBuf {
+    existing("NGINX", PathBuf::from("/usr/sbin/nginx"))
+}
+
 /// The entry of the npm library `jose`.
 #[must_use]
 pub fn jose() -> PathBuf {

@@ -249,7 +249,8 @@ fn secret_file(section: &mut Section<'_>, key: &'static str, remedy: &str) -> Op
 }
 
 /// Certificates to trust in place of the public authorities.
-fn roots(section: &mut Section<'_>) -> Vec<Certificate<'static>> {
+/// The certificates of `ca_file`, if it is there.
+pub(crate) fn roots(section: &mut Section<'_>) -> Vec<Certificate<'static>> {
     if !section.has("ca_file") {
         let _known = section.optional_text("ca_file", "");
         return Vec::new();

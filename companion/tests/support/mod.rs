@@ -17,6 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use jwt_simple::prelude::*;
 use serde_json::{Value, json};
 
+pub(crate) mod gate;
 pub(crate) mod peer;
 pub(crate) mod queue;
 pub(crate) mod ssf;

@@ -14,6 +14,7 @@ mod key_sets;
 mod load;
 mod memory;
 mod module;
+mod nginx;
 mod possession;
 mod promises;
 mod recovery;

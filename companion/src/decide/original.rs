@@ -1,0 +1,176 @@
+//! Which request is asked about: read from where the caller's form says, and from nowhere else.
+//!
+//! Gateways pass on what clients sent, so a client can send any of these headers too. The gateway
+//! must overwrite them, which nginx and Traefik do as the examples configure them; and since the
+//! form is the caller's, a client cannot have another header read instead. One that is absent or
+//! there twice is a refusal, never a guess.
+
+use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::http::request::Parts;
+use rescind_core::request::{Field, RequestView};
+use rescind_core::verdict::Denial;
+
+use super::settings::Form;
+
+/// Where forward-auth is asked; with [`Form::Envoy`] the request's own path follows.
+pub(crate) const CHECK: &str = "/v1/check";
+
+/// The request that `call` asks about.
+pub(crate) fn view(form: Form, call: &Parts) -> Result<RequestView<'_>, Denial> {
+    let headers = &call.headers;
+    let (method, path, host) = match form {
+        Form::Nginx | Form::Headers => (
+            only(headers, "x-original-method")?,
+            only(headers, "x-original-uri")?,
+            only(headers, "x-original-host")?,
+        ),
+        Form::Traefik => (
+            only(headers, "x-forwarded-method")?,
+            only(headers, "x-forwarded-uri")?,
+            only(headers, "x-forwarded-host")?,
+        ),
+        Form::Envoy => {
+            let target = call.uri.path_and_query().map_or("", |target| target.as_str());
+            let path = target.strip_prefix(CHECK).unwrap_or_default();
+            (call.method.as_str().as_bytes(), path.as_bytes(), only(headers, "host")?)
+        }
+    };
+    let mut view = RequestView {
+        method,
+        path,
+        host,
+        authorization: field(headers, &header::AUTHORIZATION),
+        proof: field(headers, &HeaderName::from_static("dpop")),
+        forwarded_certificate: field(headers, &HeaderName::from_static("x-forwarded-client-cert")),
+        grpc: false,
+        preflight: None,
+    };
+    let announced = field(headers, &header::ACCESS_CONTROL_REQUEST_METHOD);
+    if let (b"OPTIONS", true, Field::One(method), Field::Absent) =
+        (view.method, headers.contains_key(header::ORIGIN), announced, view.authorization)
+    {
+        view.preflight = Some(method);
+    }
+    Ok(view)
+}
+
+fn field<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Field<'h> {
+    Field::from_values(headers.get_all(name).iter().map(|value| value.as_bytes()))
+}
+
+fn only<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<&'h [u8], Denial> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value.as_bytes()),
+        // Status 0: the gateway did ask.
+        _ => Err(Denial::Unreadable { what: missing(name), status: 0 }),
+    }
+}
+
+fn missing(name: &'static str) -> &'static str {
+    match name {
+        "x-original-method" => "`x-original-method` exactly once",
+        "x-original-uri" => "`x-original-uri` exactly once",
+        "x-original-host" => "`x-original-host` exactly once",
+        "x-forwarded-method" => "`x-forwarded-method` exactly once",
+        "x-forwarded-uri" => "`x-forwarded-uri` exactly once",
+        "x-forwarded-host" => "`x-forwarded-host` exactly once",
+        _ => "`host` exactly once",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::*;
+
+    const ALL: [(&str, &str); 7] = [
+        ("host", "envoy.example.com"),
+        ("x-original-method", "PUT"),
+        ("x-original-uri", "/nginx?a=b"),
+        ("x-original-host", "nginx.example.com"),
+        ("x-forwarded-method", "DELETE"),
+        ("x-forwarded-uri", "/traefik"),
+        ("x-forwarded-host", "traefik.example.com"),
+    ];
+
+    fn call(target: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().method("POST").uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn each_form_reads_its_own_headers_whatever_else_is_sent() {
+        for (form, method, path, host) in [
+            (Form::Nginx, "PUT", "/nginx?a=b", "nginx.example.com"),
+            (Form::Headers, "PUT", "/nginx?a=b", "nginx.example.com"),
+            (Form::Traefik, "DELETE", "/traefik", "traefik.example.com"),
+            (Form::Envoy, "POST", "/envoy//x%2f?c", "envoy.example.com"),
+        ] {
+            let call = call("/v1/check/envoy//x%2f?c", &ALL);
+            let view = view(form, &call).unwrap();
+            let shown = [view.method, view.path, view.host].map(String::from_utf8_lossy);
+            assert_eq!(shown, [method, path, host], "{form:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_absent_or_there_twice_is_refused() {
+        for (form, needed) in [
+            (Form::Nginx, &ALL[1..4]),
+            (Form::Headers, &ALL[1..4]),
+            (Form::Traefik, &ALL[4..]),
+            (Form::Envoy, &ALL[..1]),
+        ] {
+            for left_out in needed {
+                let others = ALL.into_iter().filter(|header| header != left_out);
+                let without: Vec<_> = others.collect();
+                let twice = [&ALL[..], &[*left_out]].concat();
+                for headers in [without, twice] {
+                    let call = call(CHECK, &headers);
+                    let refused = view(form, &call);
+                    let named = matches!(
+                        refused,
+                        Err(Denial::Unreadable { what, .. }) if what.contains(left_out.0)
+                    );
+                    assert!(named, "{form:?} {left_out:?} {headers:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn credentials_are_read_from_their_headers_in_every_form() {
+        let headers =
+            [&ALL[..], &[("authorization", "Bearer a"), ("dpop", "p"), ("dpop", "q")]].concat();
+        for form in Form::ALL {
+            let call = call("/v1/check/", &headers);
+            let view = view(form, &call).unwrap();
+            assert!(view.authorization == Field::One(b"Bearer a"), "{form:?}");
+            assert!(view.proof == Field::Many, "{form:?}");
+        }
+    }
+
+    #[test]
+    fn a_preflight_is_one_without_credentials_and_with_an_origin() {
+        let preflight = [
+            ("x-original-method", "OPTIONS"),
+            ("x-original-uri", "/a"),
+            ("x-original-host", "h"),
+            ("origin", "https://app.example.com"),
+            ("access-control-request-method", "PUT"),
+        ];
+        let method = |headers: &[(&str, &str)]| {
+            let call = call(CHECK, headers);
+            view(Form::Nginx, &call).unwrap().preflight.map(<[u8]>::to_vec)
+        };
+        assert_eq!(method(&preflight), Some(b"PUT".to_vec()));
+        assert_eq!(method(&[&preflight[..], &[("authorization", "Bearer a")]].concat()), None);
+        assert_eq!(method(&[&preflight[..], &[preflight[4]]].concat()), None);
+        assert_eq!(method(&[&preflight[..3], &preflight[4..]].concat()), None);
+    }
+}

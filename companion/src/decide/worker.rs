@@ -1,0 +1,124 @@
+//! One thread's gate: decides, counts, and says what it refused.
+
+use std::sync::Arc;
+
+use rescind_core::config::{Config, OnStale};
+use rescind_core::gate::{Context, Gate};
+use rescind_core::keys::KeyStore;
+use rescind_core::metrics::Id;
+use rescind_core::request::{Connection, RequestView};
+use rescind_core::table::{TableReader, TableStatus};
+use rescind_core::time::UnixTime;
+use rescind_core::verdict::{Denial, Permit};
+
+use super::counts::Counts;
+use super::refusals::Refusals;
+use super::state::State;
+use crate::verifier::RingVerifier;
+
+/// What one thread decides with.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    gate: Gate,
+    table: TableReader,
+    keys: KeyStore,
+    state: Arc<State>,
+    counts: Arc<Counts>,
+    refusals: Refusals,
+    /// What this thread has added to the gauge of remembered tokens.
+    cached: u64,
+}
+
+/// Nothing is known of the client's connection but what headers say.
+#[derive(Debug)]
+pub(crate) struct NoConnection;
+
+impl Connection for NoConnection {
+    fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+impl Worker {
+    /// A gate for `config` that rests on `state`.
+    pub(crate) fn new(config: Config, state: Arc<State>, counts: Arc<Counts>) -> Self {
+        // Without randomness tokens could be made to meet in the cache, which costs time only.
+        let seed = [(); 2].map(|()| getrandom::u64().unwrap_or_default());
+        Self {
+            table: config.table_reader(),
+            keys: KeyStore::new(&config),
+            gate: Gate::new(config, seed),
+            state,
+            counts,
+            refusals: Refusals::default(),
+            cached: 0,
+        }
+    }
+
+    /// The configuration that is enforced.
+    pub(crate) const fn config(&self) -> &Config {
+        self.gate.config()
+    }
+
+    /// Whether the request that `caller` shows may pass.
+    pub(crate) fn decide(
+        &mut self,
+        caller: &str,
+        request: &RequestView<'_>,
+        connection: &dyn Connection,
+        now: UnixTime,
+    ) -> Result<Permit, Denial> {
+        let verdict = match self.unaware(request, now) {
+            Some(denial) => {
+                self.gate.counters.deny(&denial);
+                Err(denial)
+            }
+            None => {
+                let mut context = Context {
+                    table: &mut self.table,
+                    shared: self.state.memory(),
+                    keys: &mut self.keys,
+                    verifier: &RingVerifier,
+                    connection,
+                };
+                self.gate.decide(request, &mut context, now)
+            }
+        };
+        if let Err(denial) = &verdict {
+            let _seldom = self.refusals.write(caller, denial, now);
+        }
+        self.report();
+        verdict
+    }
+
+    /// Refuses a request that could not be read.
+    pub(crate) fn refuse(&mut self, caller: &str, denial: &Denial, now: UnixTime) {
+        self.gate.counters.deny(denial);
+        let _seldom = self.refusals.write(caller, denial, now);
+        self.report();
+    }
+
+    /// Why nothing that rests on the state can be decided: there are signals that could not be
+    /// applied.
+    fn unaware(&mut self, request: &RequestView<'_>, now: UnixTime) -> Option<Denial> {
+        let is_aware = self.state.catch_up(now);
+        let revocation = &self.gate.config().revocation;
+        let (on_stale, limit) = (revocation.on_stale, revocation.max_staleness);
+        if is_aware || on_stale == OnStale::Allow || !self.gate.rests_on_state(request) {
+            return None;
+        }
+        match self.table.refresh(self.state.memory(), now) {
+            TableStatus::NeverSynchronized => None,
+            TableStatus::Synced { fresh_at, .. } => Some(Denial::Stale { fresh_at, now, limit }),
+        }
+    }
+
+    fn report(&mut self) {
+        self.counts.take(&mut self.gate.counters);
+        let cached = u64::try_from(self.gate.cached_tokens()).unwrap_or(u64::MAX);
+        if cached != self.cached {
+            self.counts.shift(Id::TokenCacheEntries, self.cached, cached);
+            self.cached = cached;
+        }
+    }
+}
