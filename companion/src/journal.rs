@@ -1,6 +1,6 @@
 //! The journal: every accepted SET, in the order of acceptance, durable before it is acknowledged.
 //!
-//! One redb file with five tables, written in one transaction per group of SETs:
+//! One redb file with six tables, written in one transaction per group of SETs:
 //!
 //! | table | key | value |
 //! |---|---|---|
@@ -9,6 +9,7 @@
 //! | `signals` | the SET's [`SignalId`] | sequence: makes (`iss`, `jti`) unique |
 //! | `actions` | sequence | two tags, and the records that the SET stands for, in normal form |
 //! | `notes` | number | what was refused or reaches nobody, and why ([`Note`]) |
+//! | `streams` | transmitter | what is remembered about its stream ([`StoredStream`]) |
 //!
 //! Sequences count from 1 without holes; one that was ever visible is never given to another SET,
 //! because nothing is visible before it is durable. At start, and after an I/O error, the actions
@@ -117,7 +118,11 @@ impl Journal {
     pub(crate) fn open(path: &Path, subject_key: &[u8; 16]) -> Result<Self, JournalError> {
         let origin = Origin::new(*subject_key);
         let (database, log) = open_database(path, &origin, Check::EveryPage)?;
-        let (seal, database) = (origin.seal(log), RwLock::new(Some(database)));
+        let seal = origin.seal(log);
+        streams::all(&database, &seal)
+            .and_then(|all| all.into_iter().try_for_each(|(_, stream)| stream.map(|_| ())))
+            .map_err(|fault| fault.explain(path))?;
+        let database = RwLock::new(Some(database));
         Ok(Self { path: path.to_owned(), log, origin, seal, database })
     }
 

@@ -49,11 +49,12 @@ impl Metrics {
         self.cached_tokens = number;
     }
 
-    /// Says how the table stands, which is one for all workers.
-    pub(crate) fn table(&self, status: TableStatus, records: u64) {
+    /// Says how the table stands, which is one for all workers, and what the companion may have missed.
+    pub(crate) fn table(&self, status: TableStatus, records: u64, gaps: usize) {
         if let TableStatus::Synced { fresh_at, .. } = status {
             self.record(Id::TableFreshAt, fresh_at.secs());
             self.record(Id::TableRecords, records);
+            self.record(Id::FeedGaps, u64::try_from(gaps).unwrap_or(u64::MAX));
         }
     }
 

@@ -256,7 +256,7 @@ impl Worker {
         self.metrics.cached_tokens(self.gate.cached_tokens());
         if self.follower.is_leader() {
             let status = self.table.refresh(&self.store, now);
-            self.metrics.table(status, self.follower.records());
+            self.metrics.table(status, self.follower.records(), self.table.gaps());
             self.watch(status, now);
         }
     }

@@ -25,6 +25,7 @@ pub mod oci;
 pub mod ports;
 pub mod process;
 pub mod site;
+pub mod stream;
 pub mod tools;
 pub mod transmitter;
 pub mod upstream;

@@ -31,6 +31,7 @@ const SET: u8 = 1;
 const ENTRY: u8 = 2;
 const NOTE: u8 = 3;
 const TALLY: u8 = 4;
+const STREAM: u8 = 5;
 
 /// The subject key, for what the journal makes of it.
 pub(super) struct Origin([u8; 16]);
@@ -85,6 +86,12 @@ impl Seal {
     /// Of a note of the audit trail.
     pub(super) fn note(&self, number: u64, bytes: &[u8]) -> Tag {
         self.tag(NOTE, number, &[bytes])
+    }
+
+    /// Of what is remembered about the stream of the transmitter `name`, whose length tells where the name ends.
+    pub(super) fn stream(&self, name: &str, bytes: &[u8]) -> Tag {
+        let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
+        self.tag(STREAM, length, &[name.as_bytes(), bytes])
     }
 
     fn tag(&self, about: u8, number: u64, parts: &[&[u8]]) -> Tag {
@@ -162,11 +169,13 @@ mod tests {
             seal.set(1, b"sex"),
             seal.note(1, b"set"),
             seal.entry(1, &tag, b"set"),
+            seal.stream("s", b"et"),
             Seal::new(&[8; 16], LogId([1; 16])).set(1, b"set"),
             Seal::new(&[7; 16], LogId([2; 16])).set(1, b"set"),
         ] {
             assert_ne!(tag, other);
         }
+        assert_ne!(seal.stream("ab", b"c"), seal.stream("a", b"bc"));
     }
 
     #[test]

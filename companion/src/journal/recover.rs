@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _};
 
 use super::integrity::{Origin, Tally};
-use super::{ACTIONS, Fault, Journal, JournalError, KeptSet, META, NOTES, NewSet, SETS, TALLY};
+use super::{
+    ACTIONS, Fault, Journal, JournalError, KeptSet, META, NOTES, NewSet, SETS, TALLY, streams,
+};
 
 /// Entries in one transaction of the new journal.
 const GROUP: usize = 1000;
@@ -26,6 +28,8 @@ pub(crate) struct Recovered {
     pub(crate) notes: u64,
     /// Sequences (in the old journal) of entries that are there, but not what was written.
     pub(crate) damaged: Vec<u64>,
+    /// The transmitters of whose streams what was remembered is damaged.
+    pub(crate) damaged_streams: Vec<String>,
 }
 
 impl Recovered {
@@ -38,6 +42,12 @@ impl Recovered {
         }
         for sequence in &self.damaged {
             text.push_str(&format!("entry {sequence}: damaged, not saved\n"));
+        }
+        for transmitter in &self.damaged_streams {
+            let name = transmitter.escape_debug();
+            text.push_str(&format!(
+                "stream of `{name}`: damaged, not saved; a gap may be forgotten\n"
+            ));
         }
         let to = to.display();
         text.push_str(&format!(
@@ -135,6 +145,12 @@ fn save(from: &Database, to: &Journal, origin: &Origin) -> Result<Recovered, Fai
     let good: Vec<_> = good.collect();
     to.note_all(&good).map_err(Failure::Target)?;
     done.notes = u64::try_from(good.len()).unwrap_or(u64::MAX);
+    for (transmitter, stream) in streams::all(from, &seal)? {
+        match stream {
+            Ok(stream) => to.keep_stream(&transmitter, &stream).map_err(Failure::Target)?,
+            Err(_) => done.damaged_streams.push(transmitter),
+        }
+    }
     Ok(done)
 }
 

@@ -68,10 +68,23 @@ fn write(path: &Path) {
     };
     journal.note(&note("one")).unwrap();
     journal.note(&note("two")).unwrap();
+    journal.keep_stream("idp", &stream("s-1")).unwrap();
+    journal.keep_stream("soc", &StoredStream::default()).unwrap();
+}
+
+fn stream(id: &str) -> StoredStream {
+    let gap = Some((1_700_000_000_000, "silent".to_owned()));
+    StoredStream { id: Some(id.to_owned()), deleted: false, gap }
 }
 
 /// All that can be read of a journal.
-type Content = (LogId, Vec<(u64, Vec<Record>)>, Vec<Option<KeptSet>>, Vec<(u64, Note)>);
+type Content = (
+    LogId,
+    Vec<(u64, Vec<Record>)>,
+    Vec<Option<KeptSet>>,
+    Vec<(u64, Note)>,
+    [Option<StoredStream>; 2],
+);
 
 fn read(path: &Path) -> Result<Content, JournalError> {
     let journal = Journal::open(path, &KEY)?;
@@ -79,18 +92,20 @@ fn read(path: &Path) -> Result<Content, JournalError> {
     journal.replay(0, |sequence, entry| records.push((sequence, entry)))?;
     let sets: Result<_, _> =
         (0..SETS_KEPT).map(|number| journal.find(&set(number).signal)).collect();
-    Ok((journal.log(), records, sets?, journal.notes(0, 10)?))
+    let streams = [journal.stream("idp")?, journal.stream("soc")?];
+    Ok((journal.log(), records, sets?, journal.notes(0, 10)?, streams))
 }
 
 #[test]
 fn what_was_written_is_read_again_and_what_was_removed_is_gone() {
     let directory = Directory::new("intact");
     write(&directory.file());
-    let (_, records, sets, notes) = read(&directory.file()).unwrap();
+    let (_, records, sets, notes, streams) = read(&directory.file()).unwrap();
     assert_eq!(records.len(), 57);
     assert_eq!(sets.iter().flatten().count(), 57);
     let reasons: Vec<_> = notes.iter().map(|(number, note)| (*number, &*note.reason)).collect();
     assert_eq!(reasons, [(1, "one"), (2, "two")]);
+    assert_eq!(streams, [Some(stream("s-1")), Some(StoredStream::default())]);
 }
 
 #[test]
@@ -154,6 +169,17 @@ fn tamper(path: &Path, change: impl FnOnce(&redb::WriteTransaction)) -> JournalE
     read(path).unwrap_err()
 }
 
+fn edit_stream(from: &'static str, to: &'static str) -> impl Fn(&redb::WriteTransaction) {
+    move |transaction| {
+        let mut table = transaction.open_table(streams::STREAMS).unwrap();
+        let mut value = table.get(from).unwrap().unwrap().value().to_vec();
+        if from == to {
+            *value.last_mut().unwrap() ^= 1;
+        }
+        table.insert(to, value.as_slice()).unwrap();
+    }
+}
+
 #[test]
 fn an_entry_that_was_changed_removed_or_put_elsewhere_is_named_though_the_pages_fit() {
     let directory = Directory::new("tampered");
@@ -175,6 +201,17 @@ fn an_entry_that_was_changed_removed_or_put_elsewhere_is_named_though_the_pages_
         (tamper(&path, edit(SETS, 7, 7)), "entry 7 is damaged: the checksum of its SET"),
         (tamper(&path, edit(SETS, 7, 8)), "entry 8 is damaged: the checksum of its SET"),
         (tamper(&path, edit(NOTES, 1, 1)), "note 1 does not match"),
+        (tamper(&path, edit_stream("idp", "idp")), "the stream of `idp` does not match"),
+        (
+            tamper(&path, |transaction| {
+                let mut meta = transaction.open_table(META).unwrap();
+                let mut tally = meta.get(TALLY).unwrap().unwrap().value().to_vec();
+                tally[0] ^= 1;
+                meta.insert(TALLY, tally.as_slice()).unwrap();
+            }),
+            "checksum of `tally`",
+        ),
+        (tamper(&path, edit_stream("idp", "soc")), "the stream of `soc` does not match"),
         (
             tamper(&path, |transaction| {
                 transaction.open_table(ACTIONS).unwrap().remove(9).unwrap();
@@ -193,7 +230,8 @@ fn an_entry_that_was_changed_removed_or_put_elsewhere_is_named_though_the_pages_
                 let mut meta = transaction.open_table(META).unwrap();
                 meta.insert("log", &[1; 16][..]).unwrap();
             }),
-            "checksum of `tally`",
+            // Whatever is read first: every tag is of one log.
+            "does not match",
         ),
     ] {
         let text = error.to_string();
@@ -206,7 +244,7 @@ fn what_is_good_of_a_damaged_journal_is_saved_and_the_rest_is_named() {
     let directory = Directory::new("recover");
     let (path, saved) = (directory.file(), directory.0.join("saved"));
     write(&path);
-    let (log, records, sets, notes) = read(&path).unwrap();
+    let (log, records, sets, notes, streams) = read(&path).unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     // The middle of a SET, wherever copies of it stand.
     for at in 0..bytes.len() - 700 {
@@ -218,16 +256,35 @@ fn what_is_good_of_a_damaged_journal_is_saved_and_the_rest_is_named() {
     let damaged = read(&path).unwrap_err().to_string();
     assert!(damaged.contains("rescind recover"), "{damaged}");
     let recovered = recover(&path, &saved, &KEY).unwrap();
-    let expected = Recovered { saved: 56, expected: Some(57), notes: 2, damaged: vec![31] };
+    let expected = Recovered {
+        saved: 56,
+        expected: Some(57),
+        notes: 2,
+        damaged: vec![31],
+        damaged_streams: vec![],
+    };
     assert_eq!(recovered, expected);
     assert_eq!(std::fs::read(&path).unwrap(), bytes, "the damaged file is as it was");
-    let (new_log, left, new_sets, new_notes) = read(&saved).unwrap();
+    let (new_log, left, new_sets, new_notes, new_streams) = read(&saved).unwrap();
     assert_ne!(log, new_log, "gateways have to know");
     assert_eq!((left.len(), records.len()), (56, 57));
     let raw = |set: &KeptSet| set.raw.clone();
     let without: Vec<_> = sets.iter().flatten().map(raw).filter(|raw| raw[0] != 30).collect();
     assert_eq!(new_sets.iter().flatten().map(raw).collect::<Vec<_>>(), without);
-    assert_eq!(new_notes, notes);
+    assert_eq!((new_notes, new_streams), (notes, streams), "a gap stays one");
     let again = recover(&path, &saved, &KEY).unwrap_err().to_string();
     assert!(again.contains("exists"), "{again}");
+}
+
+#[test]
+fn a_stream_that_cannot_be_read_is_named_by_the_recovery() {
+    let directory = Directory::new("stream");
+    let (path, saved) = (directory.file(), directory.0.join("saved"));
+    let error = tamper(&path, edit_stream("idp", "idp")).to_string();
+    assert!(error.contains("rescind recover"), "{error}");
+    let recovered = recover(&path, &saved, &KEY).unwrap();
+    assert_eq!(recovered.damaged_streams, ["idp"]);
+    assert!(recovered.report(&saved).contains("stream of `idp`: damaged"));
+    let (.., streams) = read(&saved).unwrap();
+    assert_eq!(streams, [None, Some(StoredStream::default())]);
 }

@@ -69,6 +69,7 @@ metrics! {
     FeedResynchronizations Counter "rescind_feed_resynchronizations" "Times the feed was read again from its start."
     TableRecords Gauge "rescind_table_records" "Live records in the state table."
     TableFreshAt Gauge "rescind_table_fresh_at_seconds" "When the companion signed the last page, Unix time."
+    FeedGaps Gauge "rescind_feed_gaps" "Issuers about whose tokens the companion may have missed signals."
     KeysFetched Counter "rescind_keys_fetched" "Key sets fetched and accepted."
     KeysFailed Counter "rescind_keys_failed" "Fetches of key sets that failed; the last good set is kept."
     StatusListsFetched Counter "rescind_status_lists_fetched" "Status lists fetched and accepted."

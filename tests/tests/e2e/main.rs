@@ -2,6 +2,7 @@
 
 mod configuration;
 mod discovery;
+mod gaps;
 mod harness;
 mod hostile_feed;
 mod hostile_h2;

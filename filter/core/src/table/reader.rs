@@ -137,6 +137,11 @@ impl TableReader {
         since.map(|(_, since)| UnixTime::from_secs(*since)).min()
     }
 
+    /// Of how many issuers' tokens signals may have been missed, as of the last refresh; one that stands for all is one.
+    pub fn gaps(&self) -> usize {
+        self.verified.as_ref().map_or(0, |(_, head)| head.gaps.len())
+    }
+
     /// The records filed under any of `subjects`, as of the last refresh or later.
     pub fn lookup(
         &mut self,
