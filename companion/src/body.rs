@@ -15,23 +15,30 @@ pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The body, or the status that says why not.
 pub(crate) async fn read(request: Request<Incoming>) -> Result<Bytes, StatusCode> {
+    read_up_to(MAX_BODY_BYTES, request).await
+}
+
+/// The body, if it is not longer than `limit`.
+pub(crate) async fn read_up_to(
+    limit: usize,
+    request: Request<Incoming>,
+) -> Result<Bytes, StatusCode> {
     let body = request.into_body();
-    let limit = u64::try_from(MAX_BODY_BYTES).unwrap_or(u64::MAX);
-    if body.size_hint().lower() > limit {
+    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    tokio::time::timeout(BODY_TIMEOUT, collect(body))
+    tokio::time::timeout(BODY_TIMEOUT, collect(body, limit))
         .await
         .unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
 }
 
-async fn collect(mut body: Incoming) -> Result<Bytes, StatusCode> {
+async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, StatusCode> {
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
         let length = first.as_ref().map_or(0, Bytes::len).saturating_add(rest.len());
-        if length.saturating_add(data.len()) > MAX_BODY_BYTES {
+        if length.saturating_add(data.len()) > limit {
             return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
         // Nearly every SET comes in one frame: no copy.

@@ -99,7 +99,7 @@ enum Command {
     },
     /// See and manage the transmitters' streams.
     Streams(streams::Streams),
-    /// Load signals from a file into the journal of a stopped companion.
+    /// Load signals from a file, through a running companion or into the journal of a stopped one.
     ///
     /// One a line: signed SETs; or subjects and times, as JSON
     /// {"sub_id": {…}, "event_timestamp": 1700000000, "event": "session-revoked"}, or comma-separated
@@ -108,9 +108,6 @@ enum Command {
     Import {
         #[command(flatten)]
         options: import::Options,
-        /// The configuration.
-        #[arg(long, default_value = "rescind.toml")]
-        config: PathBuf,
     },
     /// Write the live table or the audit trail, from a running or a stopped companion.
     Export {
@@ -183,13 +180,16 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             Ok(text) => print(&text),
             Err(error) => report(Err(error.to_string())),
         },
-        Command::Import { options, config } => {
-            with_config(&config, |config| {
-                match import::import(&options, &config, &mut io::stderr()) {
-                    Ok(done) => print(&done.to_string()),
-                    Err(error) => report(Err(error.to_string())),
-                }
-            })
+        Command::Import { options } => {
+            let said = |outcome: Result<import::Done, import::ImportError>| match outcome {
+                Ok(done) => print(&done.to_string()),
+                Err(import::ImportError::Access(problems)) => wrong_configuration(&problems),
+                Err(error) => report(Err(error.to_string())),
+            };
+            if options.names_companion() {
+                return said(options.import_remotely(&mut io::stderr()));
+            }
+            with_config(options.config(), |config| said(options.import(&config, &mut io::stderr())))
         }
         Command::Export { options } => {
             with_config(options.config(), |config| match options.export(&config) {

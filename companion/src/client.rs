@@ -1,4 +1,5 @@
-//! The commands that talk to a running companion: `revoke`, `show`, `status`, `streams`.
+//! The commands that talk to a running companion: `revoke`, `show`, `status`, `streams`
+//! and others.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +35,11 @@ pub(crate) struct Access {
 }
 
 impl Access {
+    /// Whether its URL was given.
+    pub(crate) const fn has_url(&self) -> bool {
+        self.url.is_some()
+    }
+
     /// The companion's configuration.
     pub(crate) fn config(&self) -> &std::path::Path {
         &self.config
@@ -232,6 +238,14 @@ impl Client {
     /// The last notes of the audit trail about `kind`, as the companion says them.
     pub(crate) fn notes_json(&self, kind: &str) -> Result<Value, String> {
         self.get(&format!("/v1/notes/{kind}"))
+    }
+
+    /// Sends a part of a file with signals.
+    pub(crate) fn post_lines(&self, path: &str, lines: String) -> Result<Value, String> {
+        let request = self.agent.post(format!("{}{path}", self.url));
+        let request = request.header("authorization", &self.authorization);
+        let answer = request.content_type("text/plain; charset=utf-8").send(lines);
+        self.read(answer)
     }
 
     /// A page of the list `name` after `after`.

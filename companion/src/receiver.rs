@@ -113,6 +113,11 @@ impl Receiver {
         &self.transmitter.issuer
     }
 
+    /// Its transmitter, as configured.
+    pub(crate) const fn transmitter(&self) -> &Transmitter {
+        &self.transmitter
+    }
+
     /// The transmitter, to be called.
     pub(crate) const fn peer(&self) -> &Arc<Peer> {
         &self.peer
@@ -268,6 +273,11 @@ impl Intake {
         Self { hasher: SubjectHasher::new(subject_key), journal, submit, audit, reach, metrics }
     }
 
+    /// Names subjects.
+    pub(crate) const fn hasher(&self) -> &SubjectHasher {
+        &self.hasher
+    }
+
     /// What was refused.
     pub(crate) fn audit(&self) -> &Audit {
         &self.audit
@@ -304,6 +314,20 @@ impl Intake {
             self.audit.unmatched(source, &raw, reason, &self.metrics, now).await;
         }
         Ok(accepted)
+    }
+
+    /// Keeps imported signals in one transaction. Says how many were new, and how many known.
+    pub(crate) async fn keep_many(&self, sets: Vec<NewSet>) -> Result<(u64, u64), WriteError> {
+        let (mut new, mut known) = (0_u64, 0_u64);
+        for accepted in self.submit.submit_many(sets).await? {
+            let (counter, number) = match accepted.new {
+                true => (Counter::SetsAccepted, &mut new),
+                false => (Counter::SetsDuplicate, &mut known),
+            };
+            self.metrics.count(counter);
+            *number = number.saturating_add(1);
+        }
+        Ok((new, known))
     }
 
     /// A SET that was accepted when this transmitter could say more than it can today.

@@ -8,6 +8,7 @@
 //! | `GET /v1/signals/<signal or jti>` | the operator | 200 with the SET and what it means |
 //! | `GET /v1/notes/refused`, `/v1/notes/unmatched` | the operator | 200 with the last of the audit trail |
 //! | `GET /v1/export/<list>?after=` | the operator | 200 with a page of the live table or the audit trail |
+//! | `POST /v1/import` | the operator | see [`import`] |
 //! | `GET /v1/status` | the operator | 200 |
 //! | `/v1/streams…` | the operator | see [`streams`] |
 //! | `GET /healthz`, `/readyz`, `/metrics` | anybody | 200, or 503 from `/readyz` |
@@ -45,6 +46,7 @@ use crate::stream::driver::{Stream, StreamParts};
 use crate::stream::event::States;
 use crate::unmatched::Reach;
 
+mod import;
 mod streams;
 
 /// Everything that requests need.
@@ -171,9 +173,10 @@ impl Service {
             "feed" if get => self.follow(&request).await,
             "status" if get => self.status(&request),
             "signals" if post => self.make(request).await,
+            "import" if post => self.import(request).await,
             "streams" => self.streams("", request).await,
             "feed" | "status" | "/healthz" | "/readyz" | "/metrics" => reply::method("GET, HEAD"),
-            "signals" => reply::method("POST"),
+            "signals" | "import" => reply::method("POST"),
             "notes/refused" if get => self.notes(NoteKind::Refused, &request),
             "notes/unmatched" if get => self.notes(NoteKind::Unmatched, &request),
             "notes/refused" | "notes/unmatched" => reply::method("GET, HEAD"),

@@ -168,3 +168,116 @@ fn progress_is_told_in_lines_where_nobody_watches_a_terminal() {
     assert!(told.iter().all(|line| line.starts_with("100001 lines, 8")), "{told:?}");
     assert!(!text.contains('\r'));
 }
+
+#[test]
+fn a_running_companion_takes_the_same_lines_and_gateways_hear_of_them() {
+    let mut companion = Companion::started();
+    let pushed = companion.transmitter.set("pushed", &json!({}));
+    assert_eq!(companion.push(&pushed).status, 202);
+    // More than one part, by lines.
+    let line = |n: u32| format!("{IDP},user-{n},{}\n", support::now());
+    let pairs: String =
+        std::iter::once("iss,sub,time\n".to_owned()).chain((0..2500).map(line)).collect();
+    companion.directory.write("pairs.csv", &pairs);
+    let imported = companion.run(&["import", "pairs.csv"]);
+    assert_eq!(out(&imported), "imported 2500 signals, 0 were there before\n", "{imported:?}");
+    let sets = [pushed, companion.transmitter.set("missed", &json!({}))].join("\n\n");
+    companion.directory.write("sets", &sets);
+    let imported = companion.run(&["import", "sets"]);
+    assert_eq!(out(&imported), "imported 1 signals, 1 were there before\n", "{imported:?}");
+    let status = companion.run(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!((&status["head"], &status["live_records"]), (&json!(2502), &json!(2502)));
+    let log = companion.page("").log;
+    let last = companion.page(&format!("after={log}.2501")).records;
+    let signals: Vec<_> = last.iter().map(|record| record.fact.signal).collect();
+    assert_eq!(signals, [rescind_core::set::signal_id(IDP, "missed")]);
+    // A file from elsewhere, without the companion's configuration.
+    let url = companion.url("");
+    let token = companion.directory.0.join("operator.token");
+    let elsewhere = support::Directory::new();
+    elsewhere.write("pairs.csv", &pairs);
+    let token = token.to_str().unwrap();
+    let arguments = ["import", "pairs.csv", "--url", &url, "--token-file", token];
+    let again = support::rescind(&elsewhere.0, &arguments);
+    assert_eq!(out(&again), "imported 0 signals, 2500 were there before\n", "{again:?}");
+    assert_eq!(companion.terminate(), Some(0));
+    let stopped = companion.run(&["import", "pairs.csv"]);
+    assert_eq!(out(&stopped), "imported 0 signals, 2500 were there before\n", "{stopped:?}");
+}
+
+#[test]
+fn a_running_companion_names_wrong_lines_by_their_place_in_the_file() {
+    let companion = Companion::started();
+    let time = support::now();
+    let good = |n: u32| format!("{IDP},user-{n},{time}");
+    let mut lines = vec!["iss,sub,time".to_owned(), String::new()];
+    lines.extend((0..1500).map(good));
+    lines[1200] = format!("{IDP},bob,yesterday");
+    lines[1400] = format!("https://other.example,carol,{time}");
+    companion.directory.write("pairs.csv", &lines.join("\n"));
+    let stopped = companion.run(&["import", "pairs.csv"]);
+    assert_eq!(stopped.status.code(), Some(1));
+    let text = err(&stopped);
+    assert!(text.contains("line 1201: `yesterday` is neither"), "{text}");
+    assert!(text.contains("imported 1198 signals") && text.contains("from line 1201 on"), "{text}");
+    let arguments = ["import", "pairs.csv", "--keep-going", "--rejects", "rejects.csv"];
+    let went_on = companion.run(&arguments);
+    assert_eq!(went_on.status.code(), Some(1), "lines are missing, so it is not done");
+    let text = err(&went_on);
+    for expected in [
+        "line 1201: `yesterday` is neither",
+        "line 1401: this transmitter may not speak for issuer `https://other.example`",
+        "imported 300 signals, 1198 were there before, 2 lines left out",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let rejects = companion.directory.read("rejects.csv");
+    let expected = [&*lines[0], &*lines[1200], &*lines[1400]];
+    assert_eq!(rejects.lines().collect::<Vec<_>>(), expected);
+    companion.directory.write("headless.csv", &good(1));
+    let headless = companion.run(&["import", "headless.csv", "--keep-going"]);
+    assert!(err(&headless).contains("line 1: column `https://idp.example.com`"), "{headless:?}");
+}
+
+#[test]
+fn only_the_operator_imports_and_a_part_has_its_limits() {
+    let companion = Companion::started();
+    let operator = companion.directory.read("operator.token");
+    let post = |token: &str, query: &str, body: String| {
+        let request = support::agent().post(companion.url(&format!("/v1/import?{query}")));
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let answer = request.content_type("text/plain").send(body).ok().map(support::answer)?;
+        Some((answer.status, answer.json()))
+    };
+    let time = support::now();
+    let lines = |count: usize| {
+        let line = |n: usize| format!("{IDP},user-{n},{time}\n");
+        std::iter::once("iss,sub,time\n".to_owned()).chain((1..count).map(line)).collect::<String>()
+    };
+    let stranger = companion.directory.read("gateway.token");
+    assert_eq!(post(&stranger, "format=csv", lines(2)).unwrap().0, 401);
+    for (query, body, status) in [
+        ("format=csv", lines(1000), 200),
+        ("format=csv", lines(1001), 413),
+        ("format=xml", lines(2), 400),
+        ("format=csv&at=noon", lines(2), 400),
+        ("", String::new(), 200),
+    ] {
+        let (got, answer) = post(&operator, query, body).unwrap();
+        assert_eq!(got, status, "{query}: {answer}");
+    }
+    // Refused by its length alone, perhaps while it is still sent.
+    let beyond = post(&operator, "", "x".repeat(512 * 1024 + 1));
+    assert!(beyond.is_none_or(|(status, _)| status == 413));
+    let (_, at_limit) = post(&operator, "", "x".repeat(512 * 1024)).unwrap();
+    assert_eq!(at_limit["wrong"][0]["line"], 1, "{at_limit}");
+    let pair = json!({ "sub_id": { "format": "email", "email": "a@example.com" } }).to_string();
+    let (_, answer) = post(&operator, &format!("at={time}"), pair.clone()).unwrap();
+    assert_eq!(answer, json!({ "new": 1, "known": 0, "wrong": [] }));
+    let (_, answer) = post(&operator, "", pair).unwrap();
+    assert_eq!(
+        answer["wrong"][0]["wrong"],
+        "it has no time; add one, or give --at for all such lines"
+    );
+}

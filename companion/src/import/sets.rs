@@ -1,5 +1,7 @@
 //! Signed SETs from a file: checked as if their transmitter had just pushed them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rescind_core::event;
 use rescind_core::jwk::KeySet;
@@ -14,12 +16,39 @@ use crate::notes::claims;
 use crate::verifier::RingVerifier;
 
 /// Reads SETs of the configured transmitters.
+#[derive(Debug)]
 pub(super) struct Sets<'c> {
-    pub(super) transmitters: &'c [Transmitter],
+    pub(super) sources: Vec<Source<'c>>,
     pub(super) hasher: &'c SubjectHasher,
     pub(super) now: UnixTime,
-    /// The keys of each transmitter, once one of its SETs came.
-    pub(super) keys: Vec<Option<Result<KeySet, String>>>,
+}
+
+/// A transmitter, and its keys or why there are none.
+#[derive(Debug)]
+pub(crate) struct Source<'c> {
+    transmitter: &'c Transmitter,
+    /// Nothing until they are needed.
+    keys: Option<Result<Arc<KeySet>, String>>,
+}
+
+impl<'c> Source<'c> {
+    /// One whose keys are read when the first of its SETs comes.
+    pub(crate) const fn of(transmitter: &'c Transmitter) -> Self {
+        Self { transmitter, keys: None }
+    }
+
+    /// One whose keys are these, if there are any yet.
+    pub(crate) fn with(transmitter: &'c Transmitter, keys: Option<Arc<KeySet>>) -> Self {
+        let keys = keys.ok_or_else(|| "they are not known yet".to_owned());
+        Self { transmitter, keys: Some(keys) }
+    }
+
+    fn keys(&mut self) -> Result<&KeySet, String> {
+        let keys = self.keys.get_or_insert_with(|| {
+            keys::load(self.transmitter).map(Arc::new).map_err(|error| error.to_string())
+        });
+        keys.as_deref().map_err(|error| format!("its transmitter's keys: {error}"))
+    }
 }
 
 impl Sets<'_> {
@@ -28,11 +57,11 @@ impl Sets<'_> {
         let claims = claims(token);
         let issuer = claims.get("iss").and_then(serde_json::Value::as_str);
         let issuer = issuer.ok_or("no signed SET, or it has no `iss`")?;
-        let at = self.transmitters.iter().position(|known| known.issuer == issuer);
-        let found = at.and_then(|at| Some((self.transmitters.get(at)?, self.keys.get_mut(at)?)));
+        let found = self.sources.iter_mut().find(|known| known.transmitter.issuer == issuer);
         let shown = super::excerpt(issuer);
-        let (transmitter, keys) = found
+        let source = found
             .ok_or_else(|| format!("no transmitter of the configuration has issuer `{shown}`"))?;
+        let transmitter = source.transmitter;
         let expect = SetExpectations {
             issuer: &transmitter.issuer,
             audiences: &transmitter.audiences,
@@ -42,12 +71,8 @@ impl Sets<'_> {
             profile: transmitter.profile,
         };
         let unverified = UnverifiedSet::parse(token, &expect).map_err(|error| error.to_string())?;
-        let keys = keys.get_or_insert_with(|| {
-            keys::load(transmitter).map_err(|error| format!("its transmitter's keys: {error}"))
-        });
-        let keys = keys.as_ref().map_err(Clone::clone)?;
         let set = unverified
-            .verify(keys, &RingVerifier)
+            .verify(source.keys()?, &RingVerifier)
             .and_then(|verified| verified.accept(&expect))
             .map_err(|error| error.to_string())?;
         let records = event::records(&set, &transmitter.authority, self.hasher)

@@ -1,3 +1,5 @@
+use std::io::BufRead;
+
 use super::*;
 
 #[test]
@@ -15,7 +17,7 @@ fn the_first_line_tells_what_a_file_holds() {
         ("iss,sub,time", Format::Csv),
         ("email", Format::Csv),
     ] {
-        assert_eq!(by_line(line), format, "{line}");
+        assert_eq!(Format::of_line(line), format, "{line}");
     }
 }
 
@@ -24,12 +26,12 @@ fn a_line_is_read_up_to_its_limit_and_a_longer_one_is_only_itself_lost() {
     let limit = usize::try_from(MAX_LINE_BYTES).unwrap();
     let text = format!("{}\n{}\nlast", "a".repeat(limit - 1), "b".repeat(limit * 2));
     let input: Box<dyn BufRead> = Box::new(io::Cursor::new(text));
-    let mut lines = Lines { input, number: 0, bytes: 0, path: Path::new("-") };
+    let mut lines = Lines::of(input, Path::new("-"));
     let (_, at_limit) = lines.next().unwrap().unwrap();
     assert_eq!(at_limit.map(|line| line.len()), Ok(limit - 1));
     let (_, beyond) = lines.next().unwrap().unwrap();
     assert_eq!(beyond, Err("it is longer than 131072 bytes".to_owned()));
     let (raw, last) = lines.next().unwrap().unwrap();
-    assert_eq!((raw, last, lines.number), (b"last".to_vec(), Ok("last".to_owned()), 3));
+    assert_eq!((raw, last, lines.number()), (b"last".to_vec(), Ok("last".to_owned()), 3));
     assert!(lines.next().unwrap().is_none());
 }

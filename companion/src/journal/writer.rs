@@ -69,6 +69,7 @@ struct Submission {
 #[derive(Debug)]
 enum Work {
     Keep(Submission),
+    KeepMany(Vec<NewSet>, oneshot::Sender<Result<Vec<Accepted>, WriteError>>),
     Other(Edit, oneshot::Sender<Result<(), WriteError>>),
 }
 
@@ -93,6 +94,14 @@ impl Submit {
             mpsc::error::TrySendError::Full(_) => WriteError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => WriteError::Draining,
         })?;
+        answer.await.unwrap_or(Err(WriteError::Draining))
+    }
+
+    /// Keeps `sets`, at most as many as a group has, in one transaction. Returns after they are durable
+    /// and visible; waits for a place in the queue.
+    pub(crate) async fn submit_many(&self, sets: Vec<NewSet>) -> Result<Vec<Accepted>, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Work::KeepMany(sets, reply)).await.map_err(|_| WriteError::Draining)?;
         answer.await.unwrap_or(Err(WriteError::Draining))
     }
 
@@ -142,20 +151,26 @@ impl Writer {
     fn run(mut self, mut queue: mpsc::Receiver<Work>) {
         let mut group = Vec::new();
         while let Some(first) = queue.blocking_recv() {
-            let mut edit = None;
+            let mut last = None;
             let mut next = Some(first);
             while let Some(work) = next.take() {
                 match work {
                     Work::Keep(submission) => group.push(submission),
-                    Work::Other(other, reply) => edit = Some((other, reply)),
+                    other => last = Some(other),
                 }
-                if group.len() < MAX_GROUP && edit.is_none() {
+                if group.len() < MAX_GROUP && last.is_none() {
                     next = queue.try_recv().ok();
                 }
             }
             self.keep(&mut group);
-            if let Some((edit, reply)) = edit {
-                let _gone = reply.send(self.edit(edit));
+            match last {
+                Some(Work::KeepMany(sets, reply)) => {
+                    let _gone = reply.send(self.keep_many(sets));
+                }
+                Some(Work::Other(edit, reply)) => {
+                    let _gone = reply.send(self.edit(edit));
+                }
+                Some(Work::Keep(_)) | None => {}
             }
         }
     }
@@ -163,10 +178,27 @@ impl Writer {
     fn keep(&mut self, group: &mut Vec<Submission>) {
         if !group.is_empty() {
             let start = Instant::now();
-            let outcome = self.commit(group);
+            let outcome = self.commit(group.iter().map(|submission| &submission.set));
             self.metrics.commit(group.len(), start.elapsed(), outcome.is_ok());
             self.answer(group, outcome);
         }
+    }
+
+    fn keep_many(&mut self, sets: Vec<NewSet>) -> Result<Vec<Accepted>, WriteError> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let start = Instant::now();
+        let outcome = self.commit(sets.iter());
+        self.metrics.commit(sets.len(), start.elapsed(), outcome.is_ok());
+        let accepted = outcome.map_err(|error| {
+            tracing::error!(%error, refused = sets.len(), "journal: cannot be written");
+            WriteError::Journal
+        })?;
+        let fresh = sets.into_iter().zip(&accepted).filter(|(_, accepted)| accepted.new);
+        let fresh = fresh.map(|(set, accepted)| (accepted.sequence, set.records));
+        self.live.apply(fresh, crate::clock::now());
+        Ok(accepted)
     }
 
     fn edit(&mut self, edit: Edit) -> Result<(), WriteError> {
@@ -186,11 +218,13 @@ impl Writer {
         })
     }
 
-    fn commit(&mut self, group: &[Submission]) -> Result<Vec<Accepted>, JournalError> {
+    fn commit<'s>(
+        &mut self,
+        sets: impl Iterator<Item = &'s NewSet>,
+    ) -> Result<Vec<Accepted>, JournalError> {
         if self.broken {
             self.repair()?;
         }
-        let sets = group.iter().map(|submission| &submission.set);
         let outcome = self.journal.append(sets, self.live.head());
         self.broken = outcome.is_err();
         outcome
