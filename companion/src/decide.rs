@@ -13,6 +13,7 @@
 //! | [`memory`] | where that is, for all threads |
 //! | [`service`] | who asks, and in which form |
 //! | [`original`] | which request is asked about |
+//! | [`authzen`] | OpenID AuthZEN: questions and answers in JSON |
 //! | [`forward`] | verdicts as answers to `auth_request`, ForwardAuth and `ext_authz` |
 //!
 //! **Nothing a client can send chooses how its request is read.** The form comes with the caller's
@@ -21,6 +22,7 @@
 //! **A signal is in force when it is acknowledged.** The writer shows a SET in the live records
 //! before it answers 202; a decision first looks whether it knows all of them ([`state`]).
 
+pub(crate) mod authzen;
 pub(crate) mod counts;
 pub(crate) mod forward;
 pub(crate) mod listener;

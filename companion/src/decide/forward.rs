@@ -20,7 +20,7 @@ use hyper::{Response, StatusCode};
 use rescind_core::config::{Challenge, Config};
 use rescind_core::verdict::{Denial, Permit};
 
-use super::settings::Form;
+use super::settings::Forward;
 use crate::reply::{self, Reply};
 
 const STATUS: HeaderName = HeaderName::from_static("x-rescind-status");
@@ -30,7 +30,7 @@ const SIGNAL: HeaderName = HeaderName::from_static("x-rescind-signal");
 const REMOVE: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");
 
 /// The answer to a request that may pass.
-pub(crate) fn permitted(form: Form, permit: &Permit, config: &Config) -> Reply {
+pub(crate) fn permitted(form: Forward, permit: &Permit, config: &Config) -> Reply {
     let mut reply = Response::new(Full::default());
     let headers = reply.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -42,7 +42,7 @@ pub(crate) fn permitted(form: Form, permit: &Permit, config: &Config) -> Reply {
         };
         headers.insert(name, value);
     }
-    if form == Form::Envoy {
+    if form == Forward::Envoy {
         let Ok(value) = HeaderValue::from_str(&removed(permit, config).join(",")) else {
             return reply::unavailable("an identity header cannot be sent");
         };
@@ -68,15 +68,15 @@ pub(crate) fn removed(permit: &Permit, config: &Config) -> Vec<String> {
 }
 
 /// The answer to a request that is refused.
-pub(crate) fn refused(form: Form, denial: &Denial, challenge: &Challenge) -> Reply {
+pub(crate) fn refused(form: Forward, denial: &Denial, challenge: &Challenge) -> Reply {
     let response = denial.response(challenge);
     let mut reply = Response::new(Full::from(response.body));
     // Of the core's statuses each is one; in doubt no.
     let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::FORBIDDEN);
     *reply.status_mut() = match (form, status) {
-        (Form::Nginx, StatusCode::UNAUTHORIZED) => StatusCode::UNAUTHORIZED,
-        (Form::Nginx, _) => StatusCode::FORBIDDEN,
-        (Form::Headers | Form::Traefik | Form::Envoy, status) => status,
+        (Forward::Nginx, StatusCode::UNAUTHORIZED) => StatusCode::UNAUTHORIZED,
+        (Forward::Nginx, _) => StatusCode::FORBIDDEN,
+        (Forward::Headers | Forward::Traefik | Forward::Envoy, status) => status,
     };
     let headers = reply.headers_mut();
     for (name, value) in &response.headers {
@@ -84,7 +84,7 @@ pub(crate) fn refused(form: Form, denial: &Denial, challenge: &Challenge) -> Rep
             headers.append(HeaderName::from_static(name), value);
         }
     }
-    if matches!(form, Form::Nginx | Form::Headers) {
+    if matches!(form, Forward::Nginx | Forward::Headers) {
         headers.insert(STATUS, HeaderValue::from(status.as_u16()));
         headers.insert(REASON, HeaderValue::from_static(denial.reason()));
         if let Some(Ok(signal)) =
@@ -118,10 +118,10 @@ mod tests {
             (malformed, 400, 403, "400"),
             (Denial::NeverSynchronized, 503, 403, "503"),
         ] {
-            let nginx = refused(Form::Nginx, &denial, &challenge());
+            let nginx = refused(Forward::Nginx, &denial, &challenge());
             assert_eq!(nginx.status(), shown, "{denial}");
             assert_eq!(nginx.headers()[STATUS], meant, "{denial}");
-            for form in [Form::Headers, Form::Traefik, Form::Envoy] {
+            for form in [Forward::Headers, Forward::Traefik, Forward::Envoy] {
                 assert_eq!(refused(form, &denial, &challenge()).status(), status, "{denial}");
             }
         }
@@ -129,12 +129,12 @@ mod tests {
 
     #[test]
     fn all_challenges_are_sent_and_no_client_is_told_the_reason() {
-        for form in Form::ALL {
+        for form in Forward::ALL {
             let reply = refused(form, &absent(), &challenge());
             let challenges = reply.headers().get_all(header::WWW_AUTHENTICATE);
             assert_eq!(challenges.iter().count(), 2, "{form:?}");
             let told = reply.headers().contains_key(REASON);
-            assert_eq!(told, matches!(form, Form::Nginx | Form::Headers), "{form:?}");
+            assert_eq!(told, matches!(form, Forward::Nginx | Forward::Headers), "{form:?}");
         }
     }
 }

@@ -53,6 +53,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Parts {
     gate: rescind_core::config::Config,
     callers: Arc<[Caller]>,
+    url: Option<String>,
     tls: Option<Arc<rustls::ServerConfig>>,
     state: Arc<State>,
     counts: Arc<Counts>,
@@ -67,8 +68,8 @@ impl Parts {
         counts: Arc<Counts>,
         draining: watch::Receiver<bool>,
     ) -> Self {
-        let Decisions { gate, callers, tls, .. } = decisions;
-        Self { gate, callers: callers.into(), tls, state, counts, draining }
+        let Decisions { gate, callers, url, tls, .. } = decisions;
+        Self { gate, callers: callers.into(), url, tls, state, counts, draining }
     }
 
     /// Serves `listener` on this thread until the companion drains.
@@ -84,10 +85,10 @@ impl Parts {
     }
 
     async fn run(self, listener: std::net::TcpListener) -> io::Result<()> {
-        let Self { gate, callers, tls, state, counts, mut draining } = self;
+        let Self { gate, callers, url, tls, state, counts, mut draining } = self;
         let listener = TcpListener::from_std(listener)?;
         let worker = Worker::new(gate, state, Arc::clone(&counts));
-        let service = Rc::new(Service::new(callers, worker, counts));
+        let service = Rc::new(Service::new(callers, worker, counts, url));
         let acceptor = tls.map(TlsAcceptor::from);
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let drained = draining.clone();

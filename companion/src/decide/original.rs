@@ -10,26 +10,26 @@ use hyper::http::request::Parts;
 use rescind_core::request::{Field, RequestView};
 use rescind_core::verdict::Denial;
 
-use super::settings::Form;
+use super::settings::Forward;
 
-/// Where forward-auth is asked; with [`Form::Envoy`] the request's own path follows.
+/// Where forward-auth is asked; with [`Forward::Envoy`] the request's own path follows.
 pub(crate) const CHECK: &str = "/v1/check";
 
 /// The request that `call` asks about.
-pub(crate) fn view(form: Form, call: &Parts) -> Result<RequestView<'_>, Denial> {
+pub(crate) fn view(form: Forward, call: &Parts) -> Result<RequestView<'_>, Denial> {
     let headers = &call.headers;
     let (method, path, host) = match form {
-        Form::Nginx | Form::Headers => (
+        Forward::Nginx | Forward::Headers => (
             only(headers, "x-original-method")?,
             only(headers, "x-original-uri")?,
             only(headers, "x-original-host")?,
         ),
-        Form::Traefik => (
+        Forward::Traefik => (
             only(headers, "x-forwarded-method")?,
             only(headers, "x-forwarded-uri")?,
             only(headers, "x-forwarded-host")?,
         ),
-        Form::Envoy => {
+        Forward::Envoy => {
             let target = call.uri.path_and_query().map_or("", |target| target.as_str());
             let path = target.strip_prefix(CHECK).unwrap_or_default();
             (call.method.as_str().as_bytes(), path.as_bytes(), only(headers, "host")?)
@@ -106,10 +106,10 @@ mod tests {
     #[test]
     fn each_form_reads_its_own_headers_whatever_else_is_sent() {
         for (form, method, path, host) in [
-            (Form::Nginx, "PUT", "/nginx?a=b", "nginx.example.com"),
-            (Form::Headers, "PUT", "/nginx?a=b", "nginx.example.com"),
-            (Form::Traefik, "DELETE", "/traefik", "traefik.example.com"),
-            (Form::Envoy, "POST", "/envoy//x%2f?c", "envoy.example.com"),
+            (Forward::Nginx, "PUT", "/nginx?a=b", "nginx.example.com"),
+            (Forward::Headers, "PUT", "/nginx?a=b", "nginx.example.com"),
+            (Forward::Traefik, "DELETE", "/traefik", "traefik.example.com"),
+            (Forward::Envoy, "POST", "/envoy//x%2f?c", "envoy.example.com"),
         ] {
             let call = call("/v1/check/envoy//x%2f?c", &ALL);
             let view = view(form, &call).unwrap();
@@ -121,10 +121,10 @@ mod tests {
     #[test]
     fn a_header_that_is_absent_or_there_twice_is_refused() {
         for (form, needed) in [
-            (Form::Nginx, &ALL[1..4]),
-            (Form::Headers, &ALL[1..4]),
-            (Form::Traefik, &ALL[4..]),
-            (Form::Envoy, &ALL[..1]),
+            (Forward::Nginx, &ALL[1..4]),
+            (Forward::Headers, &ALL[1..4]),
+            (Forward::Traefik, &ALL[4..]),
+            (Forward::Envoy, &ALL[..1]),
         ] {
             for left_out in needed {
                 let others = ALL.into_iter().filter(|header| header != left_out);
@@ -147,7 +147,7 @@ mod tests {
     fn credentials_are_read_from_their_headers_in_every_form() {
         let headers =
             [&ALL[..], &[("authorization", "Bearer a"), ("dpop", "p"), ("dpop", "q")]].concat();
-        for form in Form::ALL {
+        for form in Forward::ALL {
             let call = call("/v1/check/", &headers);
             let view = view(form, &call).unwrap();
             assert!(view.authorization == Field::One(b"Bearer a"), "{form:?}");
@@ -166,7 +166,7 @@ mod tests {
         ];
         let method = |headers: &[(&str, &str)]| {
             let call = call(CHECK, headers);
-            view(Form::Nginx, &call).unwrap().preflight.map(<[u8]>::to_vec)
+            view(Forward::Nginx, &call).unwrap().preflight.map(<[u8]>::to_vec)
         };
         assert_eq!(method(&preflight), Some(b"PUT".to_vec()));
         assert_eq!(method(&[&preflight[..], &[("authorization", "Bearer a")]].concat()), None);

@@ -3,6 +3,8 @@
 //! | call | who | answer |
 //! |---|---|---|
 //! | any method, `/v1/check…` | a gateway, by `X-Rescind-Caller` | see [`forward`](super::forward) |
+//! | `POST /access/v1/evaluation`, `/evaluations` | a caller, by a bearer token | see [`authzen`](super::authzen) |
+//! | `GET /.well-known/authzen-configuration` | anybody | AuthZEN's metadata |
 //! | `GET /.well-known/oauth-protected-resource…` | anybody | a resource's metadata (RFC 9728) |
 //! | `GET /healthz`, `/readyz` | anybody | 200 |
 //!
@@ -13,7 +15,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use hyper::body::Body;
+use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
@@ -21,10 +23,10 @@ use rescind_core::request::RequestView;
 use rescind_core::time::UnixTime;
 
 use super::counts::Counts;
-use super::forward;
 use super::original::{self, CHECK};
-use super::settings::{Caller, Form};
+use super::settings::{Caller, Form, Forward};
 use super::worker::{NoConnection, Worker};
+use super::{authzen, forward};
 use crate::reply::{self, Reply};
 use crate::secret::TokenDigest;
 
@@ -40,16 +42,27 @@ pub(crate) struct Service {
     callers: Arc<[Caller]>,
     worker: RefCell<Worker>,
     counts: Arc<Counts>,
+    /// For AuthZEN's metadata.
+    url: Option<String>,
 }
 
 impl Service {
     /// Answers `callers` with what `worker` decides.
-    pub(crate) const fn new(callers: Arc<[Caller]>, worker: Worker, counts: Arc<Counts>) -> Self {
-        Self { callers, worker: RefCell::new(worker), counts }
+    pub(crate) const fn new(
+        callers: Arc<[Caller]>,
+        worker: Worker,
+        counts: Arc<Counts>,
+        url: Option<String>,
+    ) -> Self {
+        Self { callers, worker: RefCell::new(worker), counts, url }
     }
 
     /// Answers one call.
-    pub(crate) async fn answer<B: Body>(&self, request: Request<B>) -> Reply {
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Reply {
+        if matches!(request.uri().path(), authzen::EVALUATION | authzen::EVALUATIONS) {
+            return self.evaluate(request).await;
+        }
+        // No gateway sends the body that it asks about, and nothing here would read it.
         let (call, _body) = request.into_parts();
         let path = call.uri.path();
         let get = matches!(call.method, Method::GET | Method::HEAD);
@@ -59,12 +72,21 @@ impl Service {
                 self.check(&call, crate::clock::now())
             }
             _ if path.starts_with(METADATA) => self.metadata(&call),
+            authzen::METADATA => match &self.url {
+                Some(url) => authzen::metadata(&call.method, url),
+                None => reply::problem(StatusCode::NOT_FOUND, "`decisions.url` is not configured"),
+            },
             _ => reply::problem(StatusCode::NOT_FOUND, "there is nothing here"),
         }
     }
 
     fn check(&self, call: &Parts, now: UnixTime) -> Reply {
-        let Some(caller) = self.caller(&call.headers) else {
+        let shown = only(&call.headers, &CALLER).map(|value| TokenDigest::of(value.as_bytes()));
+        let is_forward = |form| match form {
+            Form::Forward(forward) => Some(forward),
+            Form::AuthZen => None,
+        };
+        let Some((caller, form)) = self.caller(shown, is_forward) else {
             self.counts.unknown_caller();
             return reply::unavailable("the gateway that asks is not known by `x-rescind-caller`");
         };
@@ -72,8 +94,7 @@ impl Service {
         let Ok(mut worker) = self.worker.try_borrow_mut() else {
             return reply::unavailable("the gate is busy");
         };
-        let form = caller.form;
-        if form != Form::Envoy && call.uri.path() != CHECK {
+        if form != Forward::Envoy && call.uri.path() != CHECK {
             return reply::problem(StatusCode::NOT_FOUND, "there is nothing here");
         }
         let view = match original::view(form, call) {
@@ -93,22 +114,63 @@ impl Service {
         }
     }
 
-    /// Who asks, if that is known.
-    fn caller(&self, headers: &HeaderMap) -> Option<&Caller> {
-        if let [Caller { token: None, .. }] = *self.callers {
-            return self.callers.first();
+    /// Answers a call of AuthZEN.
+    async fn evaluate(&self, request: Request<Incoming>) -> Reply {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let headers = request.headers().clone();
+        let reply = self.evaluate_as(request, &method, &path, &headers).await;
+        reply.unwrap_or_else(|mut refusal| {
+            authzen::identify(&mut refusal, &headers);
+            refusal
+        })
+    }
+
+    async fn evaluate_as(
+        &self,
+        request: Request<Incoming>,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<Reply, Reply> {
+        let asks = |form| (form == Form::AuthZen).then_some(());
+        let Some((caller, ())) = self.caller(crate::service::bearer(headers), asks) else {
+            self.counts.unknown_caller();
+            return Err(reply::unauthorized());
+        };
+        if *method != Method::POST {
+            return Err(reply::method("POST"));
         }
-        let mut shown = headers.get_all(CALLER).iter();
-        let (Some(value), None) = (shown.next(), shown.next()) else { return None };
-        let shown = TokenDigest::of(value.as_bytes());
-        let is_it = |caller: &&Caller| caller.token.is_some_and(|token| token.matches(&shown));
-        self.callers.iter().find(is_it)
+        let body = crate::body::read(request)
+            .await
+            .map_err(|status| reply::problem(status, reply::body_problem(status)))?;
+        let Ok(mut worker) = self.worker.try_borrow_mut() else {
+            return Err(reply::unavailable("the gate is busy"));
+        };
+        let now = crate::clock::now();
+        Ok(authzen::answer(&mut worker, &caller.name, (path, headers, &body), now))
+    }
+
+    /// Who asks, if that is known and asks in such a form.
+    fn caller<F>(
+        &self,
+        shown: Option<TokenDigest>,
+        asks: impl Fn(Form) -> Option<F>,
+    ) -> Option<(&Caller, F)> {
+        let caller = match &*self.callers {
+            [caller @ Caller { token: None, .. }] => caller,
+            callers => {
+                let shown = shown?;
+                let is_it =
+                    |caller: &&Caller| caller.token.is_some_and(|token| token.matches(&shown));
+                callers.iter().find(is_it)?
+            }
+        };
+        Some((caller, asks(caller.form)?))
     }
 
     fn metadata(&self, call: &Parts) -> Reply {
         let nothing = || reply::problem(StatusCode::NOT_FOUND, "there is nothing here");
-        let mut hosts = call.headers.get_all(hyper::header::HOST).iter();
-        let (Some(host), None) = (hosts.next(), hosts.next()) else { return nothing() };
+        let Some(host) = only(&call.headers, &hyper::header::HOST) else { return nothing() };
         let view = RequestView {
             method: call.method.as_str().as_bytes(),
             path: call.uri.path().as_bytes(),
@@ -127,5 +189,14 @@ impl Service {
             }
         }
         reply
+    }
+}
+
+/// The value of a header that is there once.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Some(value),
+        _ => None,
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Decisions {
     pub(crate) listen: SocketAddr,
     /// TLS, when configured.
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    /// Under which URL AuthZEN's metadata name it, if they do.
+    pub(crate) url: Option<String>,
     /// How many threads decide.
     pub(crate) threads: usize,
     /// What is enforced.
@@ -41,10 +43,19 @@ pub(crate) struct Caller {
     pub(crate) token: Option<TokenDigest>,
 }
 
-/// How a gateway asks.
+/// How a caller asks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Form {
-    /// nginx's `auth_request`: as [`Form::Headers`], with statuses that nginx understands.
+    /// Before it forwards a request.
+    Forward(Forward),
+    /// By the OpenID AuthZEN Authorization API 1.0.
+    AuthZen,
+}
+
+/// How a gateway asks before it forwards a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Forward {
+    /// nginx's `auth_request`: as [`Forward::Headers`], with statuses that nginx understands.
     Nginx,
     /// `X-Original-Method`, `X-Original-URI` and `X-Original-Host`, and any status as an answer.
     Headers,
@@ -67,17 +78,30 @@ pub(crate) struct Cluster {
 
 impl Form {
     /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Nginx, Self::Headers, Self::Traefik, Self::Envoy];
+    const ALL: [Self; 5] = [
+        Self::Forward(Forward::Nginx),
+        Self::Forward(Forward::Headers),
+        Self::Forward(Forward::Traefik),
+        Self::Forward(Forward::Envoy),
+        Self::AuthZen,
+    ];
 
     /// Its name in the configuration.
-    pub(crate) const fn name(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
-            Self::Nginx => "nginx",
-            Self::Headers => "headers",
-            Self::Traefik => "traefik",
-            Self::Envoy => "envoy",
+            Self::Forward(Forward::Nginx) => "nginx",
+            Self::Forward(Forward::Headers) => "headers",
+            Self::Forward(Forward::Traefik) => "traefik",
+            Self::Forward(Forward::Envoy) => "envoy",
+            Self::AuthZen => "authzen",
         }
     }
+}
+
+#[cfg(test)]
+impl Forward {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Nginx, Self::Headers, Self::Traefik, Self::Envoy];
 }
 
 /// Reads the section. `feed` is the companion's, if that could be read.
@@ -92,6 +116,14 @@ pub(crate) fn decisions(mut section: Section<'_>, feed: Option<&Feed>) -> Option
     });
     let tls_given = section.has("tls");
     let tls = section.optional_section("tls").and_then(tls);
+    let remedy = "write scheme, host and port by which callers know it, without a slash at the end";
+    let url = section.optional_text("url", remedy).filter(|url| {
+        let good = is_safe_url(url) && !url.ends_with('/');
+        if !good {
+            section.problem("url", format!("`{url}` is not such an https URL"), remedy);
+        }
+        good
+    });
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let cores = u32::try_from(cores).unwrap_or(MAX_THREADS).clamp(1, MAX_THREADS);
     let remedy = "how many threads decide; one for each core if absent";
@@ -103,6 +135,7 @@ pub(crate) fn decisions(mut section: Section<'_>, feed: Option<&Feed>) -> Option
     Some(Decisions {
         listen: listen?,
         tls: if tls_given { Some(tls?) } else { None },
+        url,
         threads: usize::try_from(threads).unwrap_or(1),
         gate: gate?,
         callers: callers?,

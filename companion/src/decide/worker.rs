@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use rescind_core::config::{Config, OnStale};
+use rescind_core::claims::Claims;
+use rescind_core::config::{Config, OnStale, Revocation};
 use rescind_core::gate::{Context, Gate};
 use rescind_core::keys::KeyStore;
 use rescind_core::metrics::Id;
+use rescind_core::recall::recall;
 use rescind_core::request::{Connection, RequestView};
 use rescind_core::table::{TableReader, TableStatus};
 use rescind_core::time::UnixTime;
 use rescind_core::verdict::{Denial, Permit};
 
 use super::counts::Counts;
+use super::memory::Memory;
 use super::refusals::Refusals;
 use super::state::State;
 use crate::verifier::RingVerifier;
@@ -91,6 +94,31 @@ impl Worker {
         verdict
     }
 
+    /// Whether the token with these claims, which `caller` has verified, is as good as it was when it
+    /// was issued.
+    pub(crate) fn recall(
+        &mut self,
+        caller: &str,
+        claims: &Claims<'_>,
+        now: UnixTime,
+    ) -> Result<(), Denial> {
+        let is_aware = self.state.catch_up(now);
+        let (config, table) = (self.gate.config(), &mut self.table);
+        let outcome = match unaware(is_aware, config, table, self.state.memory(), now) {
+            Some(denial) => Err(denial),
+            None => recall(claims, config, table, self.state.memory(), now),
+        };
+        match &outcome {
+            Ok(()) => self.gate.counters.add(Id::Permitted, 1),
+            Err(denial) => {
+                self.gate.counters.deny(denial);
+                let _seldom = self.refusals.write(caller, denial, now);
+            }
+        }
+        self.report();
+        outcome
+    }
+
     /// Refuses a request that could not be read.
     pub(crate) fn refuse(&mut self, caller: &str, denial: &Denial, now: UnixTime) {
         self.gate.counters.deny(denial);
@@ -98,19 +126,13 @@ impl Worker {
         self.report();
     }
 
-    /// Why nothing that rests on the state can be decided: there are signals that could not be
-    /// applied.
+    /// Why this request cannot be decided, if it rests on the state.
     fn unaware(&mut self, request: &RequestView<'_>, now: UnixTime) -> Option<Denial> {
         let is_aware = self.state.catch_up(now);
-        let revocation = &self.gate.config().revocation;
-        let (on_stale, limit) = (revocation.on_stale, revocation.max_staleness);
-        if is_aware || on_stale == OnStale::Allow || !self.gate.rests_on_state(request) {
+        if is_aware || !self.gate.rests_on_state(request) {
             return None;
         }
-        match self.table.refresh(self.state.memory(), now) {
-            TableStatus::NeverSynchronized => None,
-            TableStatus::Synced { fresh_at, .. } => Some(Denial::Stale { fresh_at, now, limit }),
-        }
+        unaware(is_aware, self.gate.config(), &mut self.table, self.state.memory(), now)
     }
 
     fn report(&mut self) {
@@ -120,5 +142,23 @@ impl Worker {
             self.counts.shift(Id::TokenCacheEntries, self.cached, cached);
             self.cached = cached;
         }
+    }
+}
+
+/// Why nothing that rests on the state can be decided: there are signals that could not be applied.
+fn unaware(
+    is_aware: bool,
+    config: &Config,
+    table: &mut TableReader,
+    memory: &Memory,
+    now: UnixTime,
+) -> Option<Denial> {
+    let Revocation { on_stale, max_staleness: limit, .. } = config.revocation;
+    if is_aware || on_stale == OnStale::Allow {
+        return None;
+    }
+    match table.refresh(memory, now) {
+        TableStatus::NeverSynchronized => None,
+        TableStatus::Synced { fresh_at, .. } => Some(Denial::Stale { fresh_at, now, limit }),
     }
 }

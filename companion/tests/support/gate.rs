@@ -78,12 +78,17 @@ impl Deciding {
         gate
     }
 
-    /// An access token for `sub`, issued now.
-    pub(crate) fn token(&self, sub: &str) -> String {
-        let claims = json!({
+    /// The claims of an access token for `sub`, issued now.
+    pub(crate) fn claims(sub: &str) -> Value {
+        json!({
             "iss": IDP, "sub": sub, "aud": API, "client_id": "app", "scope": "read",
             "iat": now(), "exp": now() + 600, "jti": format!("{sub}-{}", now()),
-        });
+        })
+    }
+
+    /// An access token for `sub`, issued now.
+    pub(crate) fn token(&self, sub: &str) -> String {
+        let claims = Self::claims(sub);
         let mut custom = Claims::with_custom_claims(claims, Duration::from_secs(0));
         (custom.issued_at, custom.expires_at, custom.invalid_before) = (None, None, None);
         let typ = Some("at+jwt".to_owned());
@@ -114,5 +119,22 @@ impl Deciding {
             headers.push(("authorization", &bearer));
         }
         self.call("GET", "/v1/check", &headers)
+    }
+
+    /// Posts a call of AuthZEN, with the caller's token.
+    pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
+        let headers = [
+            ("authorization", format!("Bearer {}", secret("authzen"))),
+            ("content-type", "application/json".to_owned()),
+        ];
+        self.post_with(path, &headers, body)
+    }
+
+    pub(crate) fn post_with(&self, path: &str, headers: &[(&str, String)], body: &str) -> Answer {
+        let mut request = agent().post(format!("http://127.0.0.1:{}{path}", self.port));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        answer(request.send(body).unwrap())
     }
 }
