@@ -75,6 +75,12 @@ impl Family {
         matches!(self, Self::Envoy)
     }
 
+    /// Whether a request can be ended from outside of its own callbacks. Kong and APISIX take every call to be about
+    /// the present request.
+    pub(crate) const fn ends_streams(self) -> bool {
+        matches!(self, Self::Envoy)
+    }
+
     /// Whether a gauge can be incremented. Kong traps, and keeps one gauge for each worker.
     pub(crate) const fn increments_gauges(self) -> bool {
         matches!(self, Self::Envoy)

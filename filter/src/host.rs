@@ -124,6 +124,12 @@ pub(crate) fn set_header(name: &[u8], value: &[u8]) -> Result<(), Status> {
     })
 }
 
+/// From now on, until this callback ends, calls are about that context. The nginx hosts say yes and do nothing.
+pub(crate) fn act_for(context: u32) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    Status::check(unsafe { abi::proxy_set_effective_context(context) })
+}
+
 /// Lets a paused request go on.
 pub(crate) fn continue_request() -> Result<(), Status> {
     const HTTP_REQUEST: u32 = 0;

@@ -30,6 +30,15 @@ pub(crate) fn line(level: Level, text: impl fmt::Display) {
     host::log(level, &printable(&text.to_string()));
 }
 
+/// What was refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Refused {
+    /// A request.
+    Request,
+    /// One that had passed, and was open.
+    Stream,
+}
+
 /// Refusals, as many as fit.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
@@ -39,12 +48,16 @@ pub(crate) struct Refusals {
 }
 
 impl Refusals {
-    /// Writes that a request was refused, or counts it.
-    pub(crate) fn write(&mut self, denial: &Denial, now: UnixTime) {
+    /// Writes what was refused, or counts it.
+    pub(crate) fn write(&mut self, refused: Refused, denial: &Denial, now: UnixTime) {
         self.roll(now);
         if self.written < REFUSALS_PER_SECOND {
             self.written = self.written.saturating_add(1);
-            line(Level::Info, format_args!("refused ({}): {denial}", denial.reason()));
+            let what = match refused {
+                Refused::Request => "refused",
+                Refused::Stream => "ended a stream",
+            };
+            line(Level::Info, format_args!("{what} ({}): {denial}", denial.reason()));
         } else {
             self.left_out = self.left_out.saturating_add(1);
         }
@@ -80,12 +93,13 @@ mod tests {
         let mut refusals = Refusals::default();
         let start = UnixTime::from_secs(100);
         for _ in 0..1000 {
-            refusals.write(&Denial::NeverSynchronized, start);
+            refusals.write(Refused::Request, &Denial::NeverSynchronized, start);
         }
         assert_eq!(fake::lines().len(), 10);
-        refusals.write(&Denial::NeverSynchronized, start.plus(SECOND));
+        refusals.write(Refused::Stream, &Denial::NeverSynchronized, start.plus(SECOND));
         assert!(fake::lines()[10].contains("refused 990 more requests"), "{:?}", fake::lines());
         assert_eq!(fake::lines().len(), 12);
+        assert!(fake::lines()[11].contains("ended a stream"), "{:?}", fake::lines());
     }
 
     #[test]

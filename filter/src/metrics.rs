@@ -14,8 +14,9 @@ use crate::host::{self, MetricKind};
 pub(crate) struct Metrics {
     /// In the order of [`TABLE`]; `None` where the host has none.
     ids: Vec<Option<u32>>,
-    /// What this worker has added to the gauge of remembered tokens: a sum over all workers.
+    /// What this worker has added to gauges that are a sum over all workers.
     cached_tokens: i64,
+    watched_streams: i64,
     increments_gauges: bool,
 }
 
@@ -29,7 +30,7 @@ impl Metrics {
             };
             host::define_metric(kind, metric.name).ok()
         });
-        Self { ids: ids.collect(), cached_tokens: 0, increments_gauges }
+        Self { ids: ids.collect(), cached_tokens: 0, watched_streams: 0, increments_gauges }
     }
 
     /// Adds what was counted since the last time.
@@ -41,12 +42,22 @@ impl Metrics {
 
     /// Says how many tokens this worker remembers: where gauges cannot be incremented, of the one that said so last.
     pub(crate) fn cached_tokens(&mut self, number: usize) {
-        if !self.increments_gauges {
-            return self.record(Id::TokenCacheEntries, u64::try_from(number).unwrap_or(u64::MAX));
+        self.cached_tokens = self.contribute(Id::TokenCacheEntries, self.cached_tokens, number);
+    }
+
+    /// Says how many open requests this worker watches, likewise.
+    pub(crate) fn watched_streams(&mut self, number: usize) {
+        self.watched_streams = self.contribute(Id::StreamsWatched, self.watched_streams, number);
+    }
+
+    /// Changes this worker's part of a sum; returns what it is now.
+    fn contribute(&self, gauge: Id, before: i64, number: usize) -> i64 {
+        let part = i64::try_from(number).unwrap_or(i64::MAX);
+        match self.increments_gauges {
+            true => self.add(gauge.index(), part.saturating_sub(before)),
+            false => self.record(gauge, u64::try_from(number).unwrap_or(u64::MAX)),
         }
-        let number = i64::try_from(number).unwrap_or(i64::MAX);
-        self.add(Id::TokenCacheEntries.index(), number.saturating_sub(self.cached_tokens));
-        self.cached_tokens = number;
+        part
     }
 
     /// Says how the table stands, which is one for all workers, and what the companion may have missed.

@@ -110,12 +110,16 @@ fn judge(worker: &mut Worker, wait: Wait<'_>) -> Action {
             }
         }
     }
-    let verdict = worker.decide(&view).and_then(|permit| {
-        let credential = match wait {
-            Wait::Over(waiting) => Credential::Overwritten(&waiting.authorization),
-            Wait::Allowed { .. } => Credential::InPlace,
+    let verdict = worker.decide(&view).and_then(|mut permit| {
+        let (request, credential) = match wait {
+            Wait::Over(waiting) => {
+                (waiting.request, Credential::Overwritten(&waiting.authorization))
+            }
+            Wait::Allowed { request } => (request, Credential::InPlace),
         };
-        forward((&permit, &view), &reserved, credential, worker)
+        forward((&permit, &view), &reserved, credential, worker)?;
+        worker.watch(request, &mut permit);
+        Ok(())
     });
     match verdict {
         Ok(()) => Action::Continue,
@@ -325,6 +329,43 @@ fn has_twins(names: &[&[u8]]) -> bool {
     false
 }
 
+/// Ends the open request `stream`. If its response has not begun, that is a refusal, else the stream is reset: Envoy
+/// does either with a local response.
+pub(crate) fn cut(stream: u32, denial: &Denial, config: &Config) -> Result<(), Status> {
+    host::act_for(stream)?;
+    explain(denial);
+    // Whether it is gRPC the host knows.
+    answer(denial, false, &config.challenge)
+}
+
+/// Says why, for access logs. A host that cannot do it still gets the answer.
+fn explain(denial: &Denial) {
+    let _ = host::set_property(REASON, denial.reason().as_bytes());
+    if let Some(signal) = denial.signal() {
+        let _ = host::set_property(SIGNAL, signal.to_string().as_bytes());
+    }
+}
+
+/// Sends the refusal.
+fn answer(denial: &Denial, grpc: bool, challenge: &Challenge) -> Result<(), Status> {
+    let response = denial.response(challenge);
+    let mut headers = Pairs::new();
+    for (name, value) in &response.headers {
+        headers = headers.with(name, value);
+    }
+    let grpc_status = match grpc {
+        true => i32::try_from(response.grpc_status).unwrap_or(NO_GRPC_STATUS),
+        false => NO_GRPC_STATUS,
+    };
+    host::send_response(
+        response.status,
+        denial.reason(),
+        &headers,
+        response.body.as_bytes(),
+        grpc_status,
+    )
+}
+
 /// Answers the request. Never lets it go on.
 fn refuse(worker: Option<&mut Worker>, denial: &Denial, grpc: bool) -> Action {
     let challenge = worker.as_deref().map(|worker| worker.config().challenge.clone());
@@ -342,29 +383,9 @@ fn refuse_with(
         worker.refused(denial);
     }
     if has_filter_state {
-        // For access logs. A host that cannot do it still gets the answer.
-        let _ = host::set_property(REASON, denial.reason().as_bytes());
-        if let Some(signal) = denial.signal() {
-            let _ = host::set_property(SIGNAL, signal.to_string().as_bytes());
-        }
+        explain(denial);
     }
-    let response = denial.response(challenge);
-    let mut headers = Pairs::new();
-    for (name, value) in &response.headers {
-        headers = headers.with(name, value);
-    }
-    let grpc_status = match grpc {
-        true => i32::try_from(response.grpc_status).unwrap_or(NO_GRPC_STATUS),
-        false => NO_GRPC_STATUS,
-    };
-    let sent = host::send_response(
-        response.status,
-        denial.reason(),
-        &headers,
-        response.body.as_bytes(),
-        grpc_status,
-    );
-    if sent.is_ok() {
+    if answer(denial, grpc, challenge).is_ok() {
         return Action::Pause;
     }
     // Some hosts refuse a header or a status; all can say this.
@@ -376,112 +397,4 @@ fn refuse_with(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn map(headers: &[(&str, &str)]) -> Vec<u8> {
-        headers.iter().fold(Pairs::new(), |pairs, (name, value)| pairs.with(name, value)).bytes()
-    }
-
-    fn read(map: &[u8]) -> Headers<'_> {
-        Headers::read(map, true, |name| name.starts_with(b"x-rescind")).unwrap()
-    }
-
-    #[test]
-    fn a_request_is_read_as_it_came() {
-        let map = map(&[
-            (":method", "GET"),
-            (":path", "/a?b"),
-            (":authority", "api"),
-            ("Authorization", "Bearer x"),
-            ("x-rescind-subject", "root"),
-        ]);
-        let Headers { view, reserved, count } = read(&map);
-        assert_eq!(count, 5);
-        assert_eq!((view.method, view.path, view.host), (&b"GET"[..], &b"/a?b"[..], &b"api"[..]));
-        assert!(view.authorization == Field::One(b"Bearer x"));
-        assert!(!view.grpc);
-        assert_eq!(reserved, [b"x-rescind-subject"]);
-    }
-
-    #[test]
-    fn a_second_authorization_header_in_any_case_makes_many() {
-        let map = map(&[("authorization", "Bearer a"), ("Authorization", "Bearer a")]);
-        assert!(read(&map).view.authorization == Field::Many);
-    }
-
-    #[test]
-    fn a_preflight_is_what_a_browser_sends_and_nothing_else() {
-        let browser = [
-            (":method", "OPTIONS"),
-            ("origin", "https://app.example.com"),
-            ("access-control-request-method", "PUT"),
-        ];
-        let preflight = |headers: &[(&str, &str)]| {
-            let map = map(headers);
-            read(&map).view.preflight.map(<[u8]>::to_vec)
-        };
-        assert_eq!(preflight(&browser), Some(b"PUT".to_vec()));
-        for left_out in 0..browser.len() {
-            let mut headers = browser.to_vec();
-            headers.remove(left_out);
-            assert_eq!(preflight(&headers), None, "without {:?}", browser[left_out]);
-        }
-        for more in [
-            ("authorization", "Bearer x"),
-            ("access-control-request-method", "PUT"),
-            (":method", "GET"),
-        ] {
-            let headers = [browser.as_slice(), &[more]].concat();
-            assert_eq!(preflight(&headers), None, "with {more:?}");
-        }
-    }
-
-    #[test]
-    fn hosts_that_differ_are_no_host() {
-        for (headers, host) in [
-            (&[("host", "a"), (":authority", "a")][..], "a"),
-            (&[("host", "a"), (":authority", "b")], ","),
-            (&[("host", "a"), ("host", "b")], ","),
-            (&[("host", "a")], "a"),
-            (&[], ""),
-        ] {
-            assert_eq!(read(&map(headers)).view.host, host.as_bytes(), "{headers:?}");
-        }
-    }
-
-    #[test]
-    fn where_authority_is_the_servers_own_name_only_the_header_host_counts() {
-        for (headers, host) in [
-            (&[("host", "a"), (":authority", "kong")][..], "a"),
-            (&[("host", "a"), ("host", "b")], ","),
-            (&[(":authority", "kong")], ","),
-        ] {
-            let map = map(headers);
-            let read = Headers::read(&map, false, |_| false).unwrap();
-            assert_eq!(read.view.host, host.as_bytes(), "{headers:?}");
-        }
-    }
-
-    #[test]
-    fn twins_are_told_in_any_case() {
-        assert!(has_twins(&[b"x-a", b"x-b", b"X-A"]));
-        assert!(!has_twins(&[b"x-a", b"x-b", b"x_a"]));
-        assert!(!has_twins(&[]));
-    }
-
-    #[test]
-    fn grpc_is_told_by_its_content_type_as_envoy_does() {
-        for (content_type, grpc) in [
-            ("application/grpc", true),
-            ("application/grpc+proto", true),
-            ("Application/GRPC; a=b", true),
-            ("application/grpc-web", false),
-            ("application/json", false),
-            ("", false),
-        ] {
-            let map = map(&[("content-type", content_type)]);
-            assert_eq!(read(&map).view.grpc, grpc, "{content_type}");
-        }
-    }
-}
+mod tests;

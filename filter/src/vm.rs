@@ -78,7 +78,7 @@ pub(crate) fn on_configure(root: u32, size: usize) -> bool {
 
 /// Time has passed.
 pub(crate) fn on_tick(root: u32) {
-    with(|vm| vm.worker(root).map(Worker::tick));
+    with(|vm| vm.worker(root).map(|worker| worker.tick(root)));
 }
 
 /// The headers of a request are there.

@@ -8,7 +8,9 @@
 use rescind_core::config::{Config, MAX_CONFIG_BYTES};
 use rescind_core::crypto::SignatureVerifier;
 use rescind_core::gate::{Context, Gate};
+use rescind_core::in_flight::Cut;
 use rescind_core::keys::KeyStore;
+use rescind_core::metrics::Id;
 use rescind_core::on_demand::OnDemand;
 use rescind_core::request::{Connection, RequestView};
 use rescind_core::staleness::{Change, Watch};
@@ -19,8 +21,9 @@ use rescind_core::verdict::{Denial, Permit};
 use crate::family::{Family, Timer};
 use crate::follower::{Follower, Purpose, Turn};
 use crate::host::{self, Buffer, Level, Token};
-use crate::log::{self, Refusals};
+use crate::log::{self, Refusals, Refused};
 use crate::metrics::Metrics;
+use crate::request;
 use crate::shared::Store;
 use crate::verifier::HostVerifier;
 
@@ -34,6 +37,7 @@ pub(crate) struct Worker {
     follower: Follower,
     store: Store,
     verifier: HostVerifier,
+    connection: HostConnection,
     metrics: Metrics,
     refusals: Refusals,
     staleness: Watch,
@@ -64,6 +68,7 @@ pub(crate) enum Taken {
 }
 
 /// The connection of the request that the host is handling.
+#[derive(Debug)]
 struct HostConnection(Family);
 
 impl Connection for HostConnection {
@@ -102,6 +107,12 @@ impl Worker {
             log::line(Level::Critical, line);
             return None;
         }
+        if config.routes.cuts_streams() && !family.ends_streams() {
+            let line =
+                "`routes[].in_flight`: this gateway cannot end what is open; set it to finish";
+            log::line(Level::Critical, line);
+            return None;
+        }
         let verifier = match family.has_foreign_functions() {
             true => HostVerifier::probe(),
             false => HostVerifier::default(),
@@ -119,6 +130,7 @@ impl Worker {
             gate: Gate::new(config, seed),
             store: Store::of(family),
             verifier,
+            connection: HostConnection(family),
             metrics: Metrics::define(family.increments_gauges()),
             refusals: Refusals::default(),
             staleness: Watch::default(),
@@ -165,8 +177,14 @@ impl Worker {
         token.is_some()
     }
 
+    /// The request goes on with this permit.
+    pub(crate) fn watch(&mut self, request: u32, permit: &mut Permit) {
+        self.gate.watch(request, permit);
+    }
+
     /// A request ended. If it waited, nobody hears the answer.
     pub(crate) fn forget(&mut self, request: u32) {
+        self.gate.forget(request);
         let Some(place) = self.waiting.iter().position(|waiting| waiting.request == request) else {
             return;
         };
@@ -182,29 +200,60 @@ impl Worker {
         self.follower.saw_request();
         let now = host::now()
             .map_err(|status| Denial::Unreadable { what: "the time", status: status.0 })?;
-        let mut context = Context {
+        let (gate, mut context) = self.gate();
+        gate.decide(request, &mut context, now)
+    }
+
+    fn gate(&mut self) -> (&mut Gate, Context<'_>) {
+        let context = Context {
             table: &mut self.table,
             shared: &self.store,
             keys: &mut self.keys,
             verifier: &self.verifier,
-            connection: &HostConnection(self.family),
+            connection: &self.connection,
         };
-        self.gate.decide(request, &mut context, now)
+        (&mut self.gate, context)
     }
 
     /// Notes that a request was refused.
     pub(crate) fn refused(&mut self, denial: &Denial) {
         if let Ok(now) = host::now() {
-            self.refusals.write(denial, now);
+            self.refusals.write(Refused::Request, denial, now);
+        }
+    }
+
+    /// Ends what would be refused now.
+    fn cut_streams(&mut self, root: u32, now: UnixTime) {
+        let (gate, mut context) = self.gate();
+        let cuts = gate.cut(&mut context, now);
+        for Cut { stream, denial } in &cuts {
+            match request::cut(*stream, denial, self.config()) {
+                Ok(()) => {
+                    self.gate.forget(*stream);
+                    self.gate.counters.add(Id::StreamsCut, 1);
+                    self.refusals.write(Refused::Stream, denial, now);
+                }
+                // It is tried again at the next turn, and the host has no such context if it ended meanwhile.
+                Err(status) => {
+                    let line =
+                        format_args!("the gateway does not end a stream ({status}): {denial}");
+                    log::line(Level::Error, line);
+                }
+            }
+        }
+        if !cuts.is_empty() {
+            // What else is done in this callback is about no request.
+            let _ = host::act_for(root);
         }
     }
 
     /// Does what is due. Without a clock nothing is: the state grows stale, and the gate says so.
-    pub(crate) fn tick(&mut self) {
+    pub(crate) fn tick(&mut self, root: u32) {
         if let (Ok(now), Ok(random)) = (host::now(), host::random()) {
             self.refusals.roll(now);
             let (shared, counters) = (&self.store, &mut self.gate.counters);
             self.follower.tick(&mut Turn { shared, counters, now, random });
+            self.cut_streams(root, now);
             self.report(now);
         }
     }
@@ -249,19 +298,21 @@ impl Worker {
         self.follower.resign(&self.store);
         self.metrics.count(&mut self.gate.counters);
         self.metrics.cached_tokens(0);
+        self.metrics.watched_streams(0);
     }
 
     fn report(&mut self, now: UnixTime) {
         self.metrics.count(&mut self.gate.counters);
         self.metrics.cached_tokens(self.gate.cached_tokens());
+        self.metrics.watched_streams(self.gate.watched_streams());
         if self.follower.is_leader() {
             let status = self.table.refresh(&self.store, now);
             self.metrics.table(status, self.follower.records(), self.table.gaps());
-            self.watch(status, now);
+            self.watch_staleness(status, now);
         }
     }
 
-    fn watch(&mut self, status: TableStatus, now: UnixTime) {
+    fn watch_staleness(&mut self, status: TableStatus, now: UnixTime) {
         let TableStatus::Synced { fresh_at, .. } = status else { return };
         let limits = &self.gate.config().revocation;
         let limits = (limits.max_staleness, limits.on_stale);

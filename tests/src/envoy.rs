@@ -263,6 +263,7 @@ fn connection_manager(filters: &[Value], access_log: &Path) -> Value {
                   .v3.HttpConnectionManager",
         "stat_prefix": "gateway",
         "http_filters": filters,
+        "upgrade_configs": [{ "upgrade_type": "websocket" }],
         "access_log": [{
             "name": "envoy.access_loggers.file",
             "typed_config": {
@@ -283,7 +284,11 @@ fn connection_manager(filters: &[Value], access_log: &Path) -> Value {
             "virtual_hosts": [{
                 "name": "api",
                 "domains": ["*"],
-                "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } }],
+                "routes": [{ "match": { "prefix": "/" }, "route": {
+                    "cluster": "upstream",
+                    // Streams may last.
+                    "timeout": "0s",
+                } }],
             }],
         },
     })

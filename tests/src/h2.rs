@@ -1,5 +1,5 @@
-//! The least HTTP/2 (RFC 9113) that a test needs: one request without a body, of any bytes, and
-//! whether anything was answered. Names and values go as literals (RFC 7541 §6.2.2), so nothing is
+//! The least HTTP/2 (RFC 9113) that a test needs: one request, of any bytes, and how it goes on.
+//! Names and values go as literals (RFC 7541 §6.2.2), so nothing is
 //! checked or changed on this side.
 
 use std::io::{self, Read, Write};
@@ -9,6 +9,7 @@ use std::time::Duration;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Longer than a gateway takes to answer; a hung one fails the test.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -27,40 +28,93 @@ pub enum End {
     Reset,
 }
 
+/// Something that the server sent about the stream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Headers or trailers.
+    Headers,
+    /// A part of the body.
+    Data,
+    /// `RST_STREAM` with this code (RFC 9113 §7).
+    Reset(u32),
+    /// `GOAWAY`, or the connection has ended.
+    Gone,
+}
+
+/// One request on a connection of its own.
+#[derive(Debug)]
+pub struct Stream(TcpStream);
+
+impl Stream {
+    /// Sends a request with these headers, pseudo-headers among them, and without a body.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens.
+    pub fn open(port: u16, headers: &[(&[u8], &[u8])]) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        let mut block = Vec::new();
+        for (name, value) in headers {
+            block.push(0);
+            for text in [name, value] {
+                length(&mut block, text.len());
+                block.extend(*text);
+            }
+        }
+        let request = frame(HEADERS, WHOLE, 1, &block);
+        stream.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[]), &request].concat())?;
+        Ok(Self(stream))
+    }
+
+    /// Waits for the next event.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be sent.
+    pub fn event(&mut self) -> io::Result<Event> {
+        let Self(stream) = self;
+        loop {
+            let mut head = [0; 9];
+            if stream.read_exact(&mut head).is_err() {
+                return Ok(Event::Gone);
+            }
+            let size = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; usize::try_from(size).map_err(io::Error::other)?];
+            if stream.read_exact(&mut payload).is_err() {
+                return Ok(Event::Gone);
+            }
+            match head[3] {
+                DATA => return Ok(Event::Data),
+                HEADERS => return Ok(Event::Headers),
+                RESET => {
+                    let code = payload.first_chunk().copied().unwrap_or_default();
+                    return Ok(Event::Reset(u32::from_be_bytes(code)));
+                }
+                GO_AWAY => return Ok(Event::Gone),
+                SETTINGS if head[4] & ACK == 0 => {
+                    stream.write_all(&frame(SETTINGS, ACK, 0, &[]))?;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
 /// Sends a request with these headers, pseudo-headers among them, and waits for its end.
 ///
 /// # Errors
 ///
 /// When nobody listens.
 pub fn send(port: u16, headers: &[(&[u8], &[u8])]) -> io::Result<End> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(READ_TIMEOUT))?;
-    let mut block = Vec::new();
-    for (name, value) in headers {
-        block.push(0);
-        for text in [name, value] {
-            length(&mut block, text.len());
-            block.extend(*text);
-        }
-    }
-    let request = frame(HEADERS, WHOLE, 1, &block);
-    stream.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[]), &request].concat())?;
+    let mut stream = Stream::open(port, headers)?;
     loop {
-        let mut head = [0; 9];
-        if stream.read_exact(&mut head).is_err() {
-            return Ok(End::Reset);
-        }
-        let size = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-        let mut payload = vec![0; size];
-        if stream.read_exact(&mut payload).is_err() {
-            return Ok(End::Reset);
-        }
-        match head[3] {
-            HEADERS => return Ok(End::Answered),
-            RESET | GO_AWAY => return Ok(End::Reset),
-            SETTINGS if head[4] & ACK == 0 => stream.write_all(&frame(SETTINGS, ACK, 0, &[]))?,
-            _ => {}
+        match stream.event()? {
+            Event::Headers => return Ok(End::Answered),
+            Event::Reset(_) | Event::Gone => return Ok(End::Reset),
+            Event::Data => {}
         }
     }
 }

@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 /// Longer than any long poll here; a hung peer fails the test instead of hanging it.
@@ -178,6 +179,76 @@ pub fn exchange(
     read_message(stream, Side::Response)
 }
 
+/// A response that has begun and may not end.
+#[derive(Debug)]
+pub struct Open {
+    /// Its status and headers.
+    pub head: Message,
+    /// What came of its body so far, as it came.
+    pub body: Vec<u8>,
+    stream: TcpStream,
+}
+
+impl Open {
+    /// Sends a request on a connection of its own, and waits for the beginning of its response.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks before.
+    pub fn begin(port: u16, request: &Request) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        stream.write_all(&request.bytes(&format!("127.0.0.1:{port}")))?;
+        let mut body = Vec::new();
+        loop {
+            if let Some((head, length)) = parse_head(&body, Side::Response)? {
+                let body = body.split_off(length);
+                return Ok(Self { head, body, stream });
+            }
+            read_more(&mut stream, &mut body)?;
+        }
+    }
+
+    /// Reads until the body has this in it.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ends before.
+    pub fn until(&mut self, text: &str) -> io::Result<()> {
+        while !self.body.windows(text.len()).any(|window| window == text.as_bytes()) {
+            read_more(&mut self.stream, &mut self.body)?;
+        }
+        Ok(())
+    }
+
+    /// Sends something more.
+    ///
+    /// # Errors
+    ///
+    /// When the connection has ended.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Whether the connection has ended, without waiting for that.
+    ///
+    /// # Panics
+    ///
+    /// When the socket cannot be set up.
+    pub fn has_ended(&mut self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let ended = loop {
+            match read_more(&mut self.stream, &mut self.body) {
+                Ok(()) => {}
+                Err(error) => break error.kind() != io::ErrorKind::WouldBlock,
+            }
+        };
+        self.stream.set_nonblocking(false).expect("a socket");
+        ended
+    }
+}
+
 /// Sends one request on a connection of its own.
 ///
 /// # Errors
@@ -286,6 +357,9 @@ pub enum Answer {
     Close,
     /// Say nothing until the peer gives up or the server stops.
     Stall,
+    /// Begin a response of this status, send this of its body, and then whatever the client sends, until the
+    /// connection ends; say so then.
+    Open(u16, Vec<(String, String)>, Vec<u8>, Sender<()>),
 }
 
 impl Answer {
@@ -358,6 +432,15 @@ fn serve(
                 return stream.write_all(&body[..body.len() / 2]);
             }
             Answer::Close => return Ok(()),
+            Answer::Open(status, headers, first, ended) => {
+                let mut head = start_of_head(status, &headers);
+                head.push_str("\r\n");
+                stream.write_all(&[head.as_bytes(), &first].concat())?;
+                // Whatever ends it.
+                let _ = io::copy(&mut stream.try_clone()?, &mut stream);
+                let _ = ended.send(());
+                return Ok(());
+            }
             Answer::Stall => {
                 stream.set_read_timeout(Some(READ_TIMEOUT))?;
                 stream.read_exact(&mut [0])?;
@@ -369,10 +452,15 @@ fn serve(
 }
 
 fn head(status: u16, headers: &[(String, String)], length: usize) -> Vec<u8> {
+    let mut head = start_of_head(status, headers);
+    head.push_str(&format!("content-length: {length}\r\n\r\n"));
+    head.into_bytes()
+}
+
+fn start_of_head(status: u16, headers: &[(String, String)]) -> String {
     let mut head = format!("HTTP/1.1 {status} Test\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    head.push_str(&format!("content-length: {length}\r\n\r\n"));
-    head.into_bytes()
+    head
 }

@@ -8,7 +8,7 @@
 //! 2. **Credential.** One bearer token, in one header.
 //! 3. **State.** Was the companion ever heard from, and recently enough? What could not be answered
 //!    with a permit costs no signature check. The head of the state table also says whether key
-//!    sets have changed.
+//!    sets have changed. And where open requests are watched ([`crate::in_flight`]): is there room for one more?
 //! 4. **Token.** Verified before, byte for byte, with a key that still is the issuer's? Else
 //!    verified now (`gate/token.rs`): form, issuer, type, algorithm, key, signature, claims, in
 //!    this order.
@@ -33,6 +33,7 @@ use crate::cache::TokenCache;
 use crate::config::{Config, OnStale, Proofs, Revocation};
 use crate::credential::{self, Presented};
 use crate::crypto::SignatureVerifier;
+use crate::in_flight::{InFlight, MAX_WATCHED, Streams};
 use crate::keys::KeyStore;
 use crate::metrics::{Counters, Id};
 use crate::replay::ReplayMemory;
@@ -49,9 +50,11 @@ use crate::verdict::{Denial, Permit};
 mod binding;
 mod token;
 mod verified;
+mod watched;
 
 use binding::Binding;
 use verified::Verified;
+pub use watched::Watched;
 
 /// Decides about requests. One for each worker.
 #[derive(Debug)]
@@ -62,6 +65,8 @@ pub struct Gate {
     statuses: StatusStore,
     /// Which proofs were used; nothing without `proofs` in the configuration.
     replay: Option<ReplayMemory>,
+    /// What passed, is open still, and is watched.
+    streams: Streams<Vec<Watched>>,
     /// What was decided, for the metrics.
     pub counters: Counters,
 }
@@ -105,6 +110,7 @@ impl Gate {
             hasher: SubjectHasher::new(config.revocation.subject_key),
             cache: TokenCache::new(limits.token_cache_entries, limits.token_cache_bytes, seed),
             statuses: StatusStore::new(&config),
+            streams: Streams::default(),
             counters: Counters::new(),
             config,
         }
@@ -163,11 +169,11 @@ impl Gate {
             if let Access::Token(Requirements { cors_preflight: true, .. }) =
                 self.config.routes.select(&announced)?
             {
-                return Ok(Permit { identity: None, stale: false });
+                return Ok(Permit::public());
             }
         }
         let Access::Token(required) = self.config.routes.select(request)? else {
-            return Ok(Permit { identity: None, stale: false });
+            return Ok(Permit::public());
         };
         let scopes = &required.scopes;
         // 2. Credential.
@@ -176,6 +182,9 @@ impl Gate {
         let presented = credential::find(request, dpop).map_err(no_token)?;
         // 3. State. A malformed request is the client's fault in every state.
         let standing = match standing(&self.config, context, now) {
+            Ok(_) if required.in_flight == InFlight::Cut && !self.streams.has_room() => {
+                return Err(Denial::TooManyStreams(MAX_WATCHED));
+            }
             Ok(standing) => standing,
             Err(denial) => return Err(presented.token().err().map_or(denial, no_token)),
         };

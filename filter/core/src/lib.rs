@@ -41,6 +41,11 @@
 //! to the certificate of the connection ([`xfcc`]). [`thumbprint`] is what the binding names.
 //! Workloads have a token and a proof of their own ([`wimse`]).
 //!
+//! # Streams
+//!
+//! What passed can stay open for hours. Where a route says so, [`in_flight`] watches it, and what
+//! would be refused now ends.
+//!
 //! # How to read the code
 //!
 //! - **Time is an argument** named `now`, and so is randomness. Functions say what to do; they
@@ -77,6 +82,7 @@ pub mod feed;
 pub mod gate;
 pub mod https_url;
 pub mod identity;
+pub mod in_flight;
 pub mod json;
 pub mod jwk;
 pub mod jws;

@@ -60,6 +60,9 @@ metrics! {
     TokenCacheHits Counter "rescind_token_cache_hits" "Tokens that had been verified before."
     TokenCacheMisses Counter "rescind_token_cache_misses" "Tokens that had to be verified."
     StateLookups Counter "rescind_state_lookups" "Tokens whose state was looked up in the table's pages."
+    StreamsCut Counter "rescind_streams_cut"
+        "Requests that had passed and were ended while they were open (in_flight: cut)."
+    StreamsWatched Gauge "rescind_streams_watched" "Open requests that are watched by all workers (in_flight: cut)."
     TokenCacheEntries Gauge "rescind_token_cache_entries" "Verified tokens remembered by all workers."
     FeedPages Counter "rescind_feed_pages" "Pages of the feed that were applied."
     FeedRecords Counter "rescind_feed_records" "Records in the pages that were applied."
@@ -129,6 +132,7 @@ metrics! {
     "never_synchronized" "the state table has never been synchronized."
     "gap" "signals about the token's issuer may have been missed (on_gap: deny)."
     "stale" "the state is older than max_staleness (on_stale: deny)."
+    "too_many_streams" "a route that watches open requests (in_flight: cut), and no room for one more."
     "table_unavailable" "the state table cannot be read."
 }
 

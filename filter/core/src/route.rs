@@ -14,6 +14,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::in_flight::InFlight;
 use crate::record::FactKind;
 use crate::request::RequestView;
 use crate::request::path::{self, PathProblem, Readings};
@@ -62,6 +63,8 @@ pub struct Requirements {
     pub on_gap: OnGap,
     /// Whether a browser's question before the request itself passes without a token (WHATWG Fetch, CORS preflight).
     pub cors_preflight: bool,
+    /// What becomes of a request that passed when its token would be refused now.
+    pub in_flight: InFlight,
 }
 
 /// What a request meets while the companion may have missed signals about its token's issuer.
@@ -161,6 +164,13 @@ impl Routes {
         let by_path = routes.iter().any(|route| route.path != PathMatch::Any);
         let by_host = routes.iter().any(|route| !route.hosts.is_empty());
         Self { routes, default: Access::Token(Requirements::default()), by_path, by_host }
+    }
+
+    /// Whether what passed is watched on any of them.
+    #[must_use]
+    pub fn cuts_streams(&self) -> bool {
+        let cuts = |route: &Route| matches!(&route.access, Access::Token(required) if required.in_flight == InFlight::Cut);
+        self.routes.iter().any(cuts)
     }
 
     /// What `request` needs.

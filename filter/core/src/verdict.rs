@@ -124,6 +124,9 @@ pub enum Denial {
         /// The algorithm that the header names.
         algorithm: Algorithm,
     },
+    /// The key that made the signature is its issuer's no more.
+    #[error("issuer `{0}` has withdrawn the token's key")]
+    KeyWithdrawn(String),
     /// A signature that none of the keys made.
     #[error("bad {algorithm} signature, key {} of issuer `{issuer}`", Quoted(.kid.as_deref()))]
     BadSignature {
@@ -358,6 +361,9 @@ pub enum Denial {
         /// `max_staleness_secs`.
         limit: Duration,
     },
+    /// The route watches what passes (`in_flight: cut`), and so many are watched already.
+    #[error("{0} open requests are watched (`in_flight: cut`), and no more can be")]
+    TooManyStreams(usize),
     /// The state table cannot be read.
     #[error("the state table cannot be read: {0}")]
     TableUnavailable(String),
@@ -431,6 +437,7 @@ impl Denial {
             | Self::Svid(_)
             | Self::AlgorithmNotAllowed { .. }
             | Self::UnknownKey { .. }
+            | Self::KeyWithdrawn(_)
             | Self::BadSignature { .. }
             | Self::MissingClaim { .. }
             | Self::WrongAudience { .. }
@@ -483,6 +490,7 @@ impl Denial {
             | Self::NeverSynchronized
             | Self::Gap { .. }
             | Self::Stale { .. }
+            | Self::TooManyStreams(_)
             | Self::TableUnavailable(_) => Class::NotNow,
         }
     }

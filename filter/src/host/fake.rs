@@ -21,6 +21,7 @@ pub(crate) struct Host {
     pub(crate) set: Vec<(Vec<u8>, Vec<u8>)>,
     pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) responses: Vec<u32>,
+    pub(crate) acts_for: u32,
     pub(crate) calls: u32,
     pub(crate) continued: u32,
     pub(crate) random: u8,
@@ -165,6 +166,13 @@ pub(super) unsafe fn proxy_add_header_map_value(
     value_size: usize,
 ) -> u32 {
     unsafe { proxy_replace_header_map_value(map, name, name_size, value, value_size) }
+}
+
+pub(super) unsafe fn proxy_set_effective_context(context: u32) -> u32 {
+    call(|host| {
+        host.acts_for = context;
+        0
+    })
 }
 
 pub(super) unsafe fn proxy_continue_stream(_stream: u32) -> u32 {

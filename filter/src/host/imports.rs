@@ -37,6 +37,7 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    pub(super) fn proxy_set_effective_context(context: u32) -> u32;
     pub(super) fn proxy_continue_stream(stream: u32) -> u32;
     pub(super) fn proxy_get_property(
         path: *const u8,

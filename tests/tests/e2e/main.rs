@@ -9,6 +9,7 @@ mod hostile_h2;
 mod hostile_headers;
 mod hostile_requests;
 mod images;
+mod in_flight;
 mod independent;
 mod istio;
 mod key_sets;

@@ -13,7 +13,7 @@ use crate::installation::{Installation, call, is_forwarded, request};
 const STATUSES: [u32; 8] = [1, 2, 3, 8, 10, 12, 255, u32::MAX];
 
 /// The functions that the filter calls, but the log and the clock.
-const FUNCTIONS: [&str; 17] = [
+const FUNCTIONS: [&str; 18] = [
     "proxy_add_header_map_value",
     "proxy_call_foreign_function",
     "proxy_continue_stream",
@@ -29,6 +29,7 @@ const FUNCTIONS: [&str; 17] = [
     "proxy_remove_header_map_value",
     "proxy_replace_header_map_value",
     "proxy_send_local_response",
+    "proxy_set_effective_context",
     "proxy_set_property",
     "proxy_set_shared_data",
 ];

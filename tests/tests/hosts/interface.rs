@@ -31,6 +31,7 @@ const PROXY_ABI: &[(&str, Signature)] = &[
     ("proxy_remove_header_map_value", ("iii", "i")),
     ("proxy_replace_header_map_value", ("iiiii", "i")),
     ("proxy_send_local_response", ("iiiiiiii", "i")),
+    ("proxy_set_effective_context", ("i", "i")),
     ("proxy_set_property", ("iiii", "i")),
     ("proxy_set_shared_data", ("iiiii", "i")),
     ("proxy_set_tick_period_milliseconds", ("i", "i")),

@@ -3,6 +3,7 @@
 mod examples;
 mod failures;
 mod host;
+mod in_flight;
 mod installation;
 mod interface;
 mod main_job;

@@ -88,6 +88,7 @@ pub(super) struct RawRoute {
     pub(super) unchanged_claims: Option<bool>,
     pub(super) on_gap: Option<String>,
     pub(super) cors_preflight: Option<bool>,
+    pub(super) in_flight: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -293,6 +293,12 @@ const ROUTE: &[Field] = &[
         "false",
         "Whether a browser's CORS preflight for a request to this route passes without a token.",
     ),
+    field(
+        "in_flight",
+        Kind::Text,
+        "`finish`",
+        "What becomes of a request that passed and is still open: `cut` ends it as soon as the same request would be refused, within a second of the signal, and when its token expires (Envoy only); `finish` leaves it alone.",
+    ),
 ];
 
 const REVOCATION: &[Field] = &[

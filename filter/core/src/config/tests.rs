@@ -83,7 +83,8 @@ fn most() -> Value {
         {"path_prefix": "/public", "access": "public", "methods": ["GET"], "hosts": ["*.example.com"]},
         {"path": "/admin", "access": "token", "scopes": ["admin", "write"]},
         {"path": "/payments", "acr_values": ["phrh", "phr"], "max_age_secs": 300, "cors_preflight": true,
-         "compliant_device": true, "max_risk": "low", "min_assurance": 3, "unchanged_claims": true, "on_gap": "deny"},
+         "compliant_device": true, "max_risk": "low", "min_assurance": 3, "unchanged_claims": true, "on_gap": "deny",
+         "in_flight": "cut"},
     ]);
     config["revocation"]["table"] = json!("blue");
     config["revocation"]["max_staleness_secs"] = json!(30);
@@ -201,6 +202,7 @@ fn every_name_means_what_the_reference_says() {
         ],
         on_gap: crate::route::OnGap::Deny,
         cors_preflight: true,
+        in_flight: crate::in_flight::InFlight::Cut,
         ..Requirements::default()
     };
     assert_eq!(access("POST", "/payments"), Access::Token(strong));

@@ -4,9 +4,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::binding::Binding;
+use super::watched::Watched;
 use super::{Context, Standing};
 use crate::event;
 use crate::identity::Identity;
+use crate::in_flight::InFlight;
 use crate::json;
 use crate::keys::{KeyMark, KeyStore};
 use crate::metrics::{Counters, Id};
@@ -77,7 +79,7 @@ impl Verified {
         keys.is_current(self.issuer, &mut self.key)
     }
 
-    /// Checks 5 to 7: time, revocation and status, scope.
+    /// Checks 5 to 7: time, revocation and status, scope. Where the route watches what passes, the permit says what.
     pub(super) fn judge(
         &mut self,
         standing: Standing,
@@ -87,6 +89,24 @@ impl Verified {
         counters: &mut Counters,
         now: UnixTime,
     ) -> Result<Permit, Denial> {
+        self.check(standing, required, context, statuses, counters, now)?;
+        let watched = match required.in_flight {
+            InFlight::Finish => Vec::new(),
+            InFlight::Cut => vec![Watched::new(self, required)],
+        };
+        let identity = Some(Rc::clone(&self.identity));
+        Ok(Permit { identity, stale: standing.is_stale, watched })
+    }
+
+    pub(super) fn check(
+        &mut self,
+        standing: Standing,
+        required: &Requirements,
+        context: &mut Context<'_>,
+        statuses: &mut StatusStore,
+        counters: &mut Counters,
+        now: UnixTime,
+    ) -> Result<(), Denial> {
         self.lifetime.refuse_expired(now)?;
         self.lifetime.refuse_forgotten(standing.retention, now)?;
         if let Some(revocation) = self.revocation(standing.epoch, context, counters)? {
@@ -121,7 +141,7 @@ impl Verified {
             let missing = missing.clone();
             return Err(Denial::InsufficientScope { required: scopes.clone(), missing });
         }
-        Ok(Permit { identity: Some(Rc::clone(&self.identity)), stale: standing.is_stale })
+        Ok(())
     }
 
     /// What the table says about the token, asked again only if that may have changed.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::gate::Watched;
 use crate::identity::Identity;
 
 /// Proof that a request passed every check. Only [`crate::gate::Gate::decide`] can make one.
@@ -9,9 +10,16 @@ use crate::identity::Identity;
 pub struct Permit {
     pub(crate) identity: Option<Rc<Identity>>,
     pub(crate) stale: bool,
+    /// What it rests on, where that is to be watched.
+    pub(crate) watched: Vec<Watched>,
 }
 
 impl Permit {
+    /// That of a public route.
+    pub(crate) const fn public() -> Self {
+        Self { identity: None, stale: false, watched: Vec::new() }
+    }
+
     /// The headers to set on the request, after those of [`crate::identity::IdentityHeaders`] were
     /// removed from it.
     #[must_use]

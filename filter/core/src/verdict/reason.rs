@@ -35,7 +35,7 @@ impl Denial {
             Self::SecurityEventToken => "security_event_token",
             Self::Svid(_) => "invalid_svid",
             Self::AlgorithmNotAllowed { .. } => "algorithm_not_allowed",
-            Self::UnknownKey { .. } => "unknown_key",
+            Self::UnknownKey { .. } | Self::KeyWithdrawn(_) => "unknown_key",
             Self::BadSignature { .. } => "bad_signature",
             Self::MissingClaim { .. } => "missing_claim",
             Self::WrongAudience { .. } => "wrong_audience",
@@ -81,6 +81,7 @@ impl Denial {
             Self::NeverSynchronized => "never_synchronized",
             Self::Gap { .. } => "gap",
             Self::Stale { .. } => "stale",
+            Self::TooManyStreams(_) => "too_many_streams",
             Self::TableUnavailable(_) => "table_unavailable",
         }
     }

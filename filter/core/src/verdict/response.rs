@@ -39,6 +39,12 @@ impl Denial {
         }
     }
 
+    /// Whether it is the gate that cannot judge, now, and not the token that is refused.
+    #[must_use]
+    pub fn is_doubt(&self) -> bool {
+        self.class() == Class::NotNow
+    }
+
     /// The body: one for each class, so that it tells nothing about the token.
     #[must_use]
     pub const fn body(&self) -> &'static str {

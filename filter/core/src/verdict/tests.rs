@@ -129,6 +129,7 @@ fn all() -> Vec<Denial> {
         Denial::NeverSynchronized,
         Denial::Gap { issuer: issuer(), since: at(900) },
         Denial::Stale { fresh_at: at(1000), now, limit: Duration::from_secs(60) },
+        Denial::TooManyStreams(10_000),
         Denial::TableUnavailable("page 3 is garbled".to_owned()),
     ]
 }
@@ -199,6 +200,7 @@ fn operators_read_the_facts_that_were_compared() {
         "the state table has never been synchronized",
         "signals about tokens of `https://idp` may have been missed since 900",
         "the state is from 1000, now 2000, at most 60s are allowed",
+        "10000 open requests are watched (`in_flight: cut`), and no more can be",
         "the state table cannot be read: page 3 is garbled",
     ];
     let shown: Vec<String> = all().iter().map(ToString::to_string).collect();
@@ -266,6 +268,7 @@ fn clients_get_one_answer_for_each_class_and_nothing_more() {
             | "never_synchronized"
             | "gap"
             | "stale"
+            | "too_many_streams"
             | "table_unavailable"
             | "status_unknown"
             | "proof_memory_unavailable" => {

@@ -14,6 +14,7 @@
 
 mod hostile;
 mod hostile_bytes;
+mod in_flight;
 mod proofs;
 mod revocations;
 mod session_state;

@@ -8,6 +8,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod streams;
+
 use std::time::Duration;
 
 use ed25519_dalek::{Signer as _, SigningKey};

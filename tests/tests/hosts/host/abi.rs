@@ -67,6 +67,8 @@ pub(super) struct Callout {
 pub(super) struct State {
     pub(super) behaviour: Behaviour,
     pub(super) phase: Phase,
+    /// The context that calls of this callback are about, if the filter has chosen one.
+    pub(super) acts_for: Option<u32>,
     pub(super) memory: Option<Memory>,
     pub(super) configuration: Vec<u8>,
     pub(super) requests: BTreeMap<u32, Exchange>,
@@ -95,6 +97,7 @@ impl State {
         Self {
             behaviour,
             phase: Phase::Configure,
+            acts_for: None,
             memory: None,
             configuration: Vec::new(),
             requests: BTreeMap::new(),
@@ -129,7 +132,12 @@ impl State {
     }
 
     pub(super) fn exchange(&mut self) -> Option<&mut Exchange> {
-        self.requests.get_mut(&self.phase.request()?)
+        self.requests.get_mut(&self.context())
+    }
+
+    /// The context that calls are about.
+    fn context(&self) -> u32 {
+        self.acts_for.or_else(|| self.phase.request()).unwrap_or(ROOT)
     }
 
     pub(super) fn is(&self, behaviour: Behaviour) -> bool {
@@ -212,6 +220,7 @@ pub(super) fn define(linker: &mut Linker<State>) -> Result<(), wasmi::errors::Li
         .func_wrap(ENV, "proxy_set_property", headers::set_property)?
         .func_wrap(ENV, "proxy_send_local_response", headers::send_local_response)?
         .func_wrap(ENV, "proxy_continue_stream", headers::continue_stream)?
+        .func_wrap(ENV, "proxy_set_effective_context", set_effective_context)?
         .func_wrap(ENV, "proxy_get_shared_data", get_shared_data)?
         .func_wrap(ENV, "proxy_set_shared_data", set_shared_data)?
         .func_wrap(ENV, "proxy_http_call", http_call)?
@@ -235,6 +244,20 @@ fn set_tick_period(mut ctx: Ctx<'_>, period: u32) -> Answer {
         }
     }
     state.tick_period = period;
+    Ok(OK)
+}
+
+/// The nginx hosts do nothing, and say that it is done.
+fn set_effective_context(mut ctx: Ctx<'_>, context: u32) -> Answer {
+    enter!(ctx, "proxy_set_effective_context");
+    let state = ctx.data_mut();
+    if !state.is(Behaviour::Envoy) {
+        return Ok(OK);
+    }
+    if context != ROOT && !state.requests.contains_key(&context) {
+        return Ok(BAD_ARGUMENT);
+    }
+    state.acts_for = Some(context);
     Ok(OK)
 }
 
@@ -306,7 +329,7 @@ fn http_call(
     if let Some(status) = state.refuse_callouts {
         return Ok(status);
     }
-    let context = state.phase.request().unwrap_or(ROOT);
+    let context = state.context();
     match state.behaviour {
         Behaviour::Apisix if context == ROOT => return Ok(BAD_ARGUMENT),
         Behaviour::Apisix if state.callouts.iter().any(|call| call.context == context) => {

@@ -103,7 +103,27 @@ impl Worker {
         self.call::<_, ()>("proxy_on_tick", ROOT);
     }
 
+    /// Begins a request that passes, and leaves it open.
+    pub(crate) fn open(&mut self, headers: &Headers) -> u32 {
+        let (request, action) = self.show(headers);
+        assert_eq!(action, CONTINUE, "{:?}", self.log());
+        request
+    }
+
+    /// Ends an open request of which the filter said so; with which status it did.
+    pub(crate) fn close_if_told(&mut self, request: u32) -> Option<u16> {
+        let status = self.store.data().requests[&request].answered.as_ref()?.0;
+        self.end(request, &Outcome::Answered(status));
+        Some(status)
+    }
+
     pub(super) fn begin(&mut self, headers: &Headers) -> Outcome {
+        let (request, action) = self.show(headers);
+        self.outcome(request, Some(action))
+    }
+
+    /// Shows the headers of a new request; its number and the filter's action.
+    fn show(&mut self, headers: &Headers) -> (u32, u32) {
         let request = self.next_request;
         self.next_request += 1;
         let state = self.store.data_mut();
@@ -113,7 +133,7 @@ impl Worker {
         state.phase = Phase::Request(request);
         self.call::<_, ()>("proxy_on_context_create", (request, ROOT));
         let action = self.call::<_, u32>("proxy_on_request_headers", (request, count, 1_u32));
-        self.outcome(request, Some(action))
+        (request, action)
     }
 
     pub(super) fn answer(&mut self, call: &Callout, answer: (Headers, Vec<u8>, usize)) {
@@ -178,6 +198,7 @@ impl Worker {
     fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, parameters: P) -> R {
         let function: TypedFunc<P, R> =
             self.instance.get_typed_func(&self.store, name).expect("an export of this type");
+        self.store.data_mut().acts_for = None;
         let result = function.call(&mut self.store, parameters);
         result.unwrap_or_else(|error| panic!("{name}: {error}; log: {:#?}", self.log()))
     }

@@ -4,6 +4,7 @@ use super::Check;
 use crate::config::MAX_ROUTES;
 use crate::config::raw::RawRoute;
 use crate::config::shape::join;
+use crate::in_flight::InFlight;
 use crate::record::FactKind;
 use crate::route::{
     Access, HostMatch, OnGap, PathMatch, PathPattern, Requirements, Route, Routes, StepUp,
@@ -147,12 +148,18 @@ impl Check {
             Some("deny") => Some(OnGap::Deny),
             Some(other) => self.no_choice(&join(path, "on_gap"), other, "`deny` or `allow`"),
         };
+        let in_flight = match raw.in_flight.as_deref() {
+            None | Some("finish") => Some(InFlight::Finish),
+            Some("cut") => Some(InFlight::Cut),
+            Some(other) => self.no_choice(&join(path, "in_flight"), other, "`cut` or `finish`"),
+        };
         Some(Requirements {
             scopes: scopes?,
             refused_state: refused_state?,
             on_gap: on_gap?,
             step_up: StepUp { acr_values: acr_values?, max_age: max_age? },
             cors_preflight: raw.cors_preflight.unwrap_or_default(),
+            in_flight: in_flight?,
         })
     }
 

@@ -45,6 +45,7 @@ fn the_reference_and_the_types_have_the_same_names() {
             "/routes/0/min_assurance" => "/routes/2/min_assurance",
             "/routes/0/unchanged_claims" => "/routes/2/unchanged_claims",
             "/routes/0/on_gap" => "/routes/2/on_gap",
+            "/routes/0/in_flight" => "/routes/2/in_flight",
             "/routes/0/cors_preflight" => "/routes/2/cors_preflight",
             _ => return false,
         };
