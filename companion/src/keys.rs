@@ -1,4 +1,6 @@
 //! A transmitter's public keys: read from a file or fetched from a URL, and never lost to a failure.
+//! Where neither is configured, the transmitter's metadata (SSF 1.0 §7) says where they are; it must
+//! be of the configured issuer, and is read again with the keys.
 //!
 //! The last good set stays until a better one is read: an empty, broken or unreachable source
 //! changes nothing but a counter and a log line. A `kid` that the set does not have makes the source
@@ -18,6 +20,8 @@ use tokio::time::Instant;
 use crate::config::{KeySource, Transmitter};
 use crate::metrics::{Counter, Metrics};
 use crate::outbound::{Call, CallError, Outbound};
+use crate::stream::ApiError;
+use crate::stream::metadata::Metadata;
 
 /// How often a URL is asked without a reason: issuers rotate in hours.
 const REFRESH: Duration = Duration::from_secs(300);
@@ -42,6 +46,12 @@ pub(crate) enum FetchError {
     /// The server has something else to say; a redirect could lead anywhere and is not followed.
     #[error("cannot be fetched: answered with status {0}")]
     Status(u16),
+    /// What came is not the transmitter's metadata.
+    #[error("the transmitter's metadata cannot be used: {0}")]
+    Metadata(#[from] ApiError),
+    /// The metadata does not say where the keys are.
+    #[error("the transmitter's metadata has no `jwks_uri` that is an https URL")]
+    Nowhere,
     /// What came is no key set.
     #[error("{0}")]
     Content(#[from] KeySetError),
@@ -60,14 +70,26 @@ pub(crate) fn read_file(path: &Path) -> Result<KeySet, FetchError> {
 pub(crate) fn load(transmitter: &Transmitter) -> Result<KeySet, FetchError> {
     match &transmitter.keys {
         KeySource::File(path) => read_file(path),
-        KeySource::Url(url) => {
+        source @ (KeySource::Url(_) | KeySource::Metadata { .. }) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(fetch(&Outbound::new(&transmitter.roots), url))
+            runtime.block_on(fetch(&Outbound::new(&transmitter.roots), source))
         }
     }
 }
 
-async fn fetch(http: &Outbound, url: &str) -> Result<KeySet, FetchError> {
+async fn fetch(http: &Outbound, source: &KeySource) -> Result<KeySet, FetchError> {
+    let body = match source {
+        KeySource::File(path) => return read_file(path),
+        KeySource::Url(url) => get(http, url).await?,
+        KeySource::Metadata { url, issuer } => {
+            let metadata = Metadata::read(&get(http, url).await?, issuer)?;
+            get(http, &metadata.keys.ok_or(FetchError::Nowhere)?).await?
+        }
+    };
+    Ok(KeySet::parse(&body)?)
+}
+
+async fn get(http: &Outbound, url: &str) -> Result<Vec<u8>, FetchError> {
     let call = Call {
         method: Method::GET,
         url: url.to_owned(),
@@ -79,7 +101,7 @@ async fn fetch(http: &Outbound, url: &str) -> Result<KeySet, FetchError> {
     if answer.status != 200 {
         return Err(FetchError::Status(answer.status));
     }
-    Ok(KeySet::parse(&answer.body)?)
+    Ok(answer.body)
 }
 
 /// The keys of one transmitter.
@@ -107,7 +129,7 @@ impl Keys {
         let read = match &source {
             // A failure is told by `keep_fresh`, which tries again at once.
             KeySource::File(path) => read_file(path).ok().map(Arc::new),
-            KeySource::Url(_) => None,
+            KeySource::Url(_) | KeySource::Metadata { .. } => None,
         };
         Self {
             name: name.to_owned(),
@@ -129,7 +151,7 @@ impl Keys {
     pub(crate) async fn refresh_for_unknown_kid(&self) {
         let pause = match self.source {
             KeySource::File(_) => FILE_EVERY,
-            KeySource::Url(_) => FORCED_EVERY,
+            KeySource::Url(_) | KeySource::Metadata { .. } => FORCED_EVERY,
         };
         let mut last = self.refresh.lock().await;
         if last.is_some_and(|last| last.elapsed() < pause) {
@@ -155,13 +177,13 @@ impl Keys {
         loop {
             let good = match &self.source {
                 KeySource::File(path) => !self.file_changed(path) || self.read().await,
-                KeySource::Url(_) => self.read().await,
+                KeySource::Url(_) | KeySource::Metadata { .. } => self.read().await,
             };
             failures = if good { 0 } else { failures.saturating_add(1) };
             let pause = match self.source {
                 KeySource::File(_) => FILE_EVERY,
-                KeySource::Url(_) if good => randomly(REFRESH),
-                KeySource::Url(_) => {
+                KeySource::Url(_) | KeySource::Metadata { .. } if good => randomly(REFRESH),
+                KeySource::Url(_) | KeySource::Metadata { .. } => {
                     randomly(doubled(failures.saturating_sub(1), (BACK_OFF, REFRESH)))
                 }
             };
@@ -185,7 +207,9 @@ impl Keys {
                 let Ok(outcome) = read.await else { return false };
                 outcome
             }
-            KeySource::Url(url) => fetch(&self.http, url).await,
+            source @ (KeySource::Url(_) | KeySource::Metadata { .. }) => {
+                fetch(&self.http, source).await
+            }
         };
         match outcome {
             Ok(set) => {

@@ -18,7 +18,7 @@ fn each_wrong_value_is_named_with_what_is_wrong_and_the_remedy() {
     companion.directory.write("spaced", "a token with spaces in it");
     companion.directory.write("empty.jwks", "{\"keys\": []}");
     let right = support::configuration(companion.port);
-    let cases: [(&str, &str, &[&str]); 39] = [
+    let cases: [(&str, &str, &[&str]); 41] = [
         ("listen = \"127.0.0.1:", "listen = \"nowhere:", &["`server.listen`", "not an address"]),
         ("[journal]\npath = \"rescind.redb\"", "", &["`journal`: is missing; add `[journal]`"]),
         ("path = \"rescind.redb\"", "path = 3", &["`journal.path`: is integer, not a string"]),
@@ -120,6 +120,16 @@ fn each_wrong_value_is_named_with_what_is_wrong_and_the_remedy() {
         ),
         (
             "algorithms = [",
+            "oauth = { token_url = \"https://a/\", client_id = \"a\", client_authentication = \"client_secret_jwt\", client_secret_file = \"short\" }\nalgorithms = [",
+            &["`transmitters[0].oauth.client_secret_file`: holds fewer than 32 bytes"],
+        ),
+        (
+            "algorithms = [",
+            "jwks_url = \"https://a/\"\nalgorithms = [",
+            &["`transmitters[0].jwks_file`: stands beside `jwks_url`"],
+        ),
+        (
+            "algorithms = [",
             "stream = {}\nalgorithms = [",
             &["`transmitters[0].stream.push_url`: is missing"],
         ),
@@ -143,6 +153,21 @@ fn each_wrong_value_is_named_with_what_is_wrong_and_the_remedy() {
         }
         assert!(text.contains("; "), "a remedy: {text}");
     }
+}
+
+#[test]
+fn keys_may_be_left_to_the_metadata_of_an_issuer_that_is_an_https_url() {
+    let companion = Companion::prepared();
+    let without =
+        support::configuration(companion.port).replace("jwks_file = \"idp.jwks.json\"", "");
+    companion.directory.write("rescind.toml", &without);
+    let output = companion.run(&["serve", "--check"]);
+    assert!(output.status.success(), "{output:?}");
+    let issuer = format!("name = \"idp\"\nissuer = \"{}\"", support::IDP);
+    assert!(without.contains(&issuer));
+    let urn = without.replace(&issuer, "name = \"idp\"\nissuer = \"urn:example:idp\"");
+    let text = complaints(&companion, &urn);
+    assert!(text.contains("`transmitters[0].jwks_file`: is missing, and `issuer` is no"), "{text}");
 }
 
 #[test]

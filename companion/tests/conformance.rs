@@ -2,9 +2,9 @@
 //! for each, under its name, with an emulated transmitter that has the suite's habits.
 //!
 //! Each runs with push and with poll; the modules of the CAEP interoperability plan also under that
-//! profile, where the emulated transmitter answers 405 to changes. Tokens are got by client
-//! credentials (`ssf_auth_mode` dynamic), SETs are RS256 with a key of 2048 bits. Passing these is
-//! not passing the suite.
+//! profile, where the emulated transmitter answers 405 to changes. Keys are those of the `jwks_uri` of
+//! its metadata, tokens are got by client credentials (`ssf_auth_mode` dynamic), SETs are RS256 with a
+//! key of 2048 bits. Passing these is not passing the suite.
 
 mod support;
 

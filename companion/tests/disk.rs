@@ -94,6 +94,43 @@ fn a_companion_started_on_a_full_disk_says_so_and_leaves_the_journal_as_it_was()
     assert!(has(&companion, "one"));
 }
 
+#[test]
+fn a_journal_with_a_flipped_byte_is_not_served_and_what_is_good_of_it_is_recovered() {
+    let mut companion = Companion::started();
+    for jti in ["one", "two", "three"] {
+        let text = format!("reason-of-{jti}").repeat(40);
+        let event = json!({ support::SESSION_REVOKED: { "reason_admin": { "en": text } } });
+        let set = companion.transmitter.set(jti, &json!({ "events": event }));
+        assert_eq!(companion.push(&set).status, 202);
+    }
+    assert_eq!(companion.terminate(), Some(0));
+    let path = companion.directory.0.join("rescind.redb");
+    let good = std::fs::read(&path).unwrap();
+    let mut bytes = good.clone();
+    // Somewhere in the text of the second SET, in every copy of it that the file has.
+    let text = rescind_core::base64url::encode("reason-of-two".repeat(12).as_bytes());
+    let text = text.as_bytes().get(8..64).unwrap();
+    let found: Vec<_> = (0..bytes.len() - text.len())
+        .filter(|at| bytes.get(*at..*at + text.len()) == Some(text))
+        .collect();
+    assert!(!found.is_empty());
+    for at in found {
+        *bytes.get_mut(at).unwrap() ^= 1;
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    let refused = companion.run(&["serve"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("is damaged") && said.contains("rescind recover"), "{said}");
+    let recovered = companion.run(&["recover", "--out", "saved.redb"]);
+    let said = String::from_utf8(recovered.stdout).unwrap();
+    assert!(said.contains("saved 2 entries") && said.contains("entry 2: damaged"), "{said}");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "the damaged file is as it was");
+    std::fs::rename(companion.directory.0.join("saved.redb"), &path).unwrap();
+    companion.start();
+    assert!(has(&companion, "one") && has(&companion, "three") && !has(&companion, "two"));
+}
+
 /// Root may write everywhere, so the companion runs as somebody else.
 fn serve_unprivileged(companion: &Companion) -> Output {
     let binary = env!("CARGO_BIN_EXE_rescind");

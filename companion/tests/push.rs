@@ -161,6 +161,50 @@ fn a_transmitter_with_a_profile_is_read_as_it_says_and_no_other() {
 }
 
 #[test]
+fn the_keys_and_the_issuer_of_one_transmitter_are_worth_nothing_at_another() {
+    let mut companion = Companion::prepared();
+    let soc = Transmitter::new();
+    companion.directory.write("soc.jwks.json", &soc.jwks());
+    companion.directory.write("soc.push.token", "push-token-of-the-soc");
+    let issuer = "https://soc.example.com";
+    let second = format!(
+        "{}\n[[transmitters]]\nname = \"soc\"\nissuer = \"{issuer}\"\n\
+         audiences = [\"{}\"]\npush_token_file = \"soc.push.token\"\n\
+         jwks_file = \"soc.jwks.json\"\nalgorithms = [\"ES256\"]\n\
+         authority_issuers = [\"{IDP}\"]\n",
+        support::configuration(companion.port),
+        AUDIENCE,
+    );
+    companion.directory.write("rescind.toml", &second);
+    companion.start();
+    let own = json!({ "iss": issuer });
+    let push = |name: &str, token: &str, set: &str| {
+        let request = support::agent().post(companion.url(&format!("/v1/push/{name}")));
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let answer = request.content_type("application/secevent+jwt").send(set);
+        let answer = support::answer(answer.unwrap());
+        (answer.status, String::from_utf8(answer.body).unwrap())
+    };
+    // Both publish a key under the same `kid`.
+    for (name, token, set, code) in [
+        ("idp", PUSH_TOKEN, soc.set("signed-by-another", &json!({})), "invalid_key"),
+        ("idp", PUSH_TOKEN, soc.set("of-another", &own), "invalid_issuer"),
+        (
+            "idp",
+            "push-token-of-the-soc",
+            companion.transmitter.set("shown-by-another", &json!({})),
+            "authentication_failed",
+        ),
+        ("soc", "push-token-of-the-soc", companion.transmitter.set("signed", &own), "invalid_key"),
+    ] {
+        let (status, body) = push(name, token, &set);
+        assert!(status >= 400 && body.contains(code), "{name} {code}: {status} {body}");
+    }
+    assert_eq!(push("soc", "push-token-of-the-soc", &soc.set("own", &own)).0, 202);
+    assert_eq!(companion.page("").to, 1, "only its own");
+}
+
+#[test]
 fn a_transmitter_says_only_what_its_authority_lists_and_repeats_nothing_else() {
     let mut companion = Companion::prepared();
     let limits = "authority_events = [\"session-revoked\"]\nauthority_formats = [\"email\"]\n\

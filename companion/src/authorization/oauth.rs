@@ -1,14 +1,15 @@
 //! OAuth 2.0 client credentials (RFC 6749 §4.4): the form to send and what to make of the answer.
 //!
-//! The client proves itself by `client_secret_basic` or `client_secret_post` (RFC 6749 §2.3.1), or
-//! by `private_key_jwt` (RFC 7523 §2.2, OpenID Connect Core §9) with an ES256 or Ed25519 key. RSA is
-//! not offered: the library's private-key operations leak by timing (RUSTSEC-2023-0071).
+//! The client proves itself by `client_secret_basic` or `client_secret_post` (RFC 6749 §2.3.1), or by
+//! an assertion (RFC 7523 §2.2, OpenID Connect Core §9): `client_secret_jwt` with the secret as key
+//! (HS256), or `private_key_jwt` with an ES256 or Ed25519 key. RSA is not offered: the library's
+//! private-key operations leak by timing (RUSTSEC-2023-0071).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jwt_simple::prelude::{Audiences, Claims, JWTClaims, NoCustomClaims};
+use jwt_simple::prelude::{Audiences, Claims, HS256Key, JWTClaims, MACLike as _, NoCustomClaims};
 use rescind_core::base64url;
 use rescind_core::json::{self, Limits, Value};
 use rescind_core::time::UnixTime;
@@ -33,6 +34,8 @@ const RENEW_AHEAD: Duration = Duration::from_secs(60);
 const MAX_EXCERPT_CHARS: usize = 64;
 /// How long an assertion may be used.
 const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
+/// The shortest secret that may sign: as long as the hash of HS256 (RFC 7518 §3.2).
+pub(crate) const MIN_HMAC_SECRET_BYTES: usize = 32;
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// How the client proves itself.
@@ -42,6 +45,13 @@ pub(crate) enum ClientProof {
     SecretBasic(PathBuf),
     /// The secret in this file, in the form.
     SecretPost(PathBuf),
+    /// A JWT signed with the secret in this file.
+    SecretJwt {
+        /// The file.
+        secret_file: PathBuf,
+        /// `aud` of the assertion: the token endpoint, or what the server wants instead.
+        audience: String,
+    },
     /// A JWT signed with the private key in this PEM file.
     PrivateKeyJwt {
         /// The file.
@@ -100,6 +110,7 @@ impl Client {
     pub(crate) fn secret_file(&self) -> &Path {
         match &self.proof {
             ClientProof::SecretBasic(path) | ClientProof::SecretPost(path) => path,
+            ClientProof::SecretJwt { secret_file, .. } => secret_file,
             ClientProof::PrivateKeyJwt { key_file, .. } => key_file,
         }
     }
@@ -126,6 +137,12 @@ impl Client {
                 form.push(("client_id", self.client_id.clone()));
                 form.push(("client_secret", secret.to_owned()));
             }
+            ClientProof::SecretJwt { audience, .. } => {
+                let assertion = HS256Key::from_bytes(secret.as_bytes())
+                    .authenticate(assertion(&self.client_id, audience, nonce, now))
+                    .map_err(|error| OAuthError::Assertion(error.to_string()))?;
+                form.extend(self.asserted(assertion));
+            }
             ClientProof::PrivateKeyJwt { key_file, key_id, audience } => {
                 let signer = SetSigner::from_pem(secret)
                     .ok_or_else(|| OAuthError::NotAKey(key_file.clone()))?;
@@ -136,14 +153,20 @@ impl Client {
                 let assertion = signer
                     .assertion(assertion(&self.client_id, audience, nonce, now))
                     .map_err(|error| OAuthError::Assertion(error.to_string()))?;
-                form.push(("client_id", self.client_id.clone()));
-                form.push(("client_assertion_type", ASSERTION_TYPE.to_owned()));
-                form.push(("client_assertion", assertion));
+                form.extend(self.asserted(assertion));
             }
         }
         let form: Vec<_> =
             form.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
         Ok((form.join("&"), authorization))
+    }
+
+    fn asserted(&self, assertion: String) -> [(&'static str, String); 3] {
+        [
+            ("client_id", self.client_id.clone()),
+            ("client_assertion_type", ASSERTION_TYPE.to_owned()),
+            ("client_assertion", assertion),
+        ]
     }
 }
 
@@ -269,6 +292,31 @@ mod tests {
         assert_eq!((form.as_str(), authorization), (expected, None));
         assert_eq!(base64(b"a"), "YQ==");
         assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
+    }
+
+    #[test]
+    fn client_secret_jwt_is_an_assertion_that_the_secret_verifies() {
+        let (secret, audience) =
+            ("0123456789abcdef0123456789abcdef", "https://as.example".to_owned());
+        let secret_file = PathBuf::from("secret");
+        let client = client(ClientProof::SecretJwt { secret_file, audience }, None);
+        let (form, authorization) =
+            client.request(&format!("{secret}\n"), [0xab; 16], NOW).unwrap();
+        assert_eq!(authorization, None);
+        assert!(!form.contains(secret) && form.contains("&client_id=rescind%3A1&"), "{form}");
+        let assertion = form.rsplit_once("client_assertion=").unwrap().1;
+        let options = VerificationOptions {
+            artificial_time: Some(Duration::from_secs(NOW.secs())),
+            ..VerificationOptions::default()
+        };
+        let key = HS256Key::from_bytes(secret.as_bytes());
+        let claims = key.verify_token::<NoCustomClaims>(assertion, Some(options)).unwrap();
+        assert_eq!(
+            (&claims.issuer, claims.subject.as_deref()),
+            (&claims.subject, Some("rescind:1"))
+        );
+        assert_eq!(claims.audiences, Some(Audiences::AsString("https://as.example".to_owned())));
+        assert_eq!(claims.jwt_id, Some("ab".repeat(16)));
     }
 
     #[test]

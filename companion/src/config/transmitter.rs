@@ -13,11 +13,11 @@ use ureq::tls::Certificate;
 use super::section::Section;
 use super::{authority, name};
 use crate::authorization::Credential;
-use crate::authorization::oauth::{Client, ClientProof};
+use crate::authorization::oauth::{Client, ClientProof, MIN_HMAC_SECRET_BYTES};
 use crate::poll::{DEFAULT_MAX_EVENTS, MAX_MAX_EVENTS};
 use crate::secret::TokenDigest;
 use crate::signer::SetSigner;
-use crate::stream::Settings;
+use crate::stream::{Settings, metadata};
 
 mod stream;
 
@@ -91,6 +91,13 @@ pub(crate) enum KeySource {
     File(PathBuf),
     /// A URL.
     Url(String),
+    /// Where the transmitter's metadata (SSF 1.0 §7) says.
+    Metadata {
+        /// Where the metadata is.
+        url: String,
+        /// Whose it must be.
+        issuer: String,
+    },
 }
 
 pub(super) fn transmitters(root: &mut Section<'_>) -> Option<Vec<Transmitter>> {
@@ -110,15 +117,17 @@ fn transmitter(mut section: Section<'_>, name: Option<String>) -> Option<Transmi
     let issuer = section.text("issuer", "write the `iss` of its SETs, character by character");
     let audiences = section.texts("audiences", "list the values of `aud` that mean this receiver");
     let delivery = delivery(&mut section);
-    let keys = key_source(&mut section);
     let algorithms = algorithms(&mut section);
     let profile = profile(&mut section);
     let authority = authority(&mut section);
     let credential = credential(&mut section);
     let roots = roots(&mut section);
     let push_token_file = section.known_path("push_token_file");
-    let named = (name.as_deref(), issuer.as_deref(), audiences.as_slice());
+    let named = (name.as_deref(), issuer.as_deref(), audiences.as_slice(), profile);
     let stream = stream::stream(&mut section, named);
+    let found = stream.as_ref().and_then(Option::as_ref).map(|stream| stream.metadata_url.clone());
+    let found = found.or_else(|| metadata::url(issuer.as_deref()?, profile));
+    let keys = key_source(&mut section, found.zip(issuer.clone()));
     let gap_after = section.integer(
         "gap_after_secs",
         MIN_GAP_AFTER_SECS..=MAX_GAP_AFTER_SECS,
@@ -199,8 +208,8 @@ fn credential(section: &mut Section<'_>) -> Option<Option<Credential>> {
 fn client(mut section: Section<'_>) -> Option<Client> {
     let token_url = url(&mut section, "token_url");
     let client_id = section.text("client_id", "write the id the authorization server gave you");
-    let remedy = "use one of client_secret_basic, client_secret_post, private_key_jwt; \
-                  `client_secret_basic` if absent";
+    let remedy = "use one of client_secret_basic, client_secret_post, client_secret_jwt, \
+                  private_key_jwt; `client_secret_basic` if absent";
     let method = section.optional_text("client_authentication", remedy);
     let secret = |section: &mut Section<'_>| {
         secret_file(section, "client_secret_file", "name a file with one line, the secret")
@@ -208,6 +217,14 @@ fn client(mut section: Section<'_>) -> Option<Client> {
     let proof = match method.as_deref() {
         None | Some("client_secret_basic") => secret(&mut section).map(ClientProof::SecretBasic),
         Some("client_secret_post") => secret(&mut section).map(ClientProof::SecretPost),
+        Some("client_secret_jwt") => {
+            let secret_file = secret(&mut section);
+            check_secret(&mut section);
+            let audience = audience(&mut section, token_url.as_deref());
+            secret_file
+                .zip(audience)
+                .map(|(secret_file, audience)| ClientProof::SecretJwt { secret_file, audience })
+        }
         Some("private_key_jwt") => {
             let remedy = "name a PEM file with an ES256 or Ed25519 key in PKCS#8";
             let pem = section.file("client_key_file", remedy);
@@ -217,9 +234,7 @@ fn client(mut section: Section<'_>) -> Option<Client> {
             }
             let key_file = section.known_path("client_key_file");
             let key_id = section.optional_text("client_key_id", "write the key's `kid`");
-            let remedy = "write what the server wants as `aud`; `token_url` if absent";
-            let audience = section.optional_text("assertion_audience", remedy);
-            let audience = audience.or_else(|| token_url.clone());
+            let audience = audience(&mut section, token_url.as_deref());
             key_file.zip(audience).map(|(key_file, audience)| ClientProof::PrivateKeyJwt {
                 key_file,
                 key_id,
@@ -235,6 +250,23 @@ fn client(mut section: Section<'_>) -> Option<Client> {
     let scope = section.optional_text("scope", "write the scopes with blanks between them");
     section.finish();
     Some(Client { token_url: token_url?, client_id: client_id?, proof: proof?, scope })
+}
+
+/// `aud` of the client's assertion.
+fn audience(section: &mut Section<'_>, token_url: Option<&str>) -> Option<String> {
+    let remedy = "write what the server wants as `aud`; `token_url` if absent";
+    let audience = section.optional_text("assertion_audience", remedy);
+    audience.or_else(|| token_url.map(str::to_owned))
+}
+
+/// A secret that signs must be as long as what it signs with (RFC 7518 §3.2).
+fn check_secret(section: &mut Section<'_>) {
+    let Some(path) = section.known_path("client_secret_file") else { return };
+    let secret = std::fs::read_to_string(path).unwrap_or_default();
+    if secret.trim().len() < MIN_HMAC_SECRET_BYTES {
+        let wrong = "holds fewer than 32 bytes, which is too short for `client_secret_jwt`";
+        section.problem("client_secret_file", wrong, "use another client authentication");
+    }
 }
 
 /// The name of a file with one line that may stand in a header.
@@ -278,7 +310,8 @@ fn url(section: &mut Section<'_>, key: &'static str) -> Option<String> {
     Some(url)
 }
 
-fn key_source(section: &mut Section<'_>) -> Option<KeySource> {
+/// `metadata` is where the transmitter's metadata is, and whose.
+fn key_source(section: &mut Section<'_>, metadata: Option<(String, String)>) -> Option<KeySource> {
     match (section.has("jwks_file"), section.has("jwks_url")) {
         (true, false) => {
             let path = section.path("jwks_file", "name a file with a JWK set")?;
@@ -293,12 +326,19 @@ fn key_source(section: &mut Section<'_>) -> Option<KeySource> {
         }
         (false, true) => Some(KeySource::Url(url(section, "jwks_url")?)),
         (both, _) => {
-            let wrong = if both { "stands beside `jwks_url`" } else { "is missing" };
-            section.problem("jwks_file", wrong, "give either `jwks_file` or `jwks_url`");
-            let _already_wrong = (
+            let _known = (
                 section.optional_text("jwks_file", "name a file"),
                 section.optional_text("jwks_url", "write a URL"),
             );
+            if let (false, Some((url, issuer))) = (both, metadata) {
+                return Some(KeySource::Metadata { url, issuer });
+            }
+            let wrong = if both {
+                "stands beside `jwks_url`"
+            } else {
+                "is missing, and `issuer` is no https URL whose metadata could name the keys"
+            };
+            section.problem("jwks_file", wrong, "give either `jwks_file` or `jwks_url`");
             None
         }
     }

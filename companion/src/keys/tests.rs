@@ -153,3 +153,26 @@ async fn a_good_set_is_asked_for_again_within_five_minutes() {
     let waited = start.elapsed();
     assert!(waited >= REFRESH / 2 && waited <= REFRESH + Duration::from_secs(2), "{waited:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_metadata_of_the_configured_issuer_and_of_no_other_says_where_the_keys_are() {
+    let jwks = Jwks::serve(vec![ok(GOOD)]);
+    let metadata =
+        |issuer: &str, keys: &str| ok(&format!(r#"{{"issuer":"{issuer}","jwks_uri":"{keys}"}}"#));
+    for (document, expected) in [
+        (metadata("https://a.example", &jwks.url), vec!["a"]),
+        (metadata("https://a.example/", &jwks.url), vec![]),
+        (metadata("https://a.example", "http://keys.example/jwks"), vec![]),
+        (ok(r#"{"issuer":"https://a.example"}"#), vec![]),
+        (ok("[]"), vec![]),
+        (answer("404 Not Found", "", ""), vec![]),
+    ] {
+        let asked = jwks.asked();
+        let url = Jwks::serve(vec![document.clone()]).url;
+        let source = KeySource::Metadata { url, issuer: "https://a.example".to_owned() };
+        let keys = Keys::new("idp", source, Outbound::new(&[]), Arc::new(Metrics::default()));
+        keys.have_any().await;
+        assert_eq!(kids(&keys), expected, "{document}");
+        assert_eq!(jwks.asked() - asked, expected.len(), "another's keys are not asked for");
+    }
+}

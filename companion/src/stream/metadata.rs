@@ -5,6 +5,7 @@
 //! refused.
 
 use rescind_core::json::{self, Limits, Object, Value};
+use rescind_core::set::Profile;
 
 use super::ApiError;
 use crate::config::is_safe_url;
@@ -22,19 +23,31 @@ pub(crate) struct Metadata {
     pub(crate) add_subject: Option<String>,
     /// And removed here.
     pub(crate) remove_subject: Option<String>,
+    /// `jwks_uri`, if keys may be fetched from there; who has configured the keys needs none.
+    pub(crate) keys: Option<String>,
     /// `spec_version`; SSF 1.0 §7.1 says what its absence means.
     pub(crate) spec_version: String,
 }
 
 /// Where the metadata of `issuer` is: the well-known path stands between host and path (§7.2.1).
-pub(crate) fn url(issuer: &str) -> Option<String> {
+/// Transmitters of before SSF 1.0 have another (§7.2.2).
+pub(crate) fn url(issuer: &str, profile: Profile) -> Option<String> {
     let (scheme, rest) = issuer.split_once("://")?;
     let (host, path) = match rest.split_once('/') {
         Some((host, path)) => (host, path.trim_end_matches('/')),
         None => (rest, ""),
     };
     let slash = if path.is_empty() { "" } else { "/" };
-    let url = format!("{scheme}://{host}/.well-known/ssf-configuration{slash}{path}");
+    let name = match profile {
+        Profile::GoogleRisc => "risc-configuration",
+        Profile::SseId1 => "sse-configuration",
+        Profile::Strict
+        | Profile::LegacySubject
+        | Profile::Okta
+        | Profile::AuthentikLegacy
+        | Profile::Keycloak => "ssf-configuration",
+    };
+    let url = format!("{scheme}://{host}/.well-known/{name}{slash}{path}");
     is_safe_url(&url).then_some(url)
 }
 
@@ -56,6 +69,7 @@ impl Metadata {
             verification: endpoint(members, "verification_endpoint")?,
             add_subject: endpoint(members, "add_subject_endpoint")?,
             remove_subject: endpoint(members, "remove_subject_endpoint")?,
+            keys: endpoint(members, "jwks_uri").ok().flatten(),
             spec_version: members
                 .get("spec_version")
                 .and_then(Value::as_str)
@@ -88,7 +102,15 @@ mod tests {
             ("http://a.example", None),
             ("urn:example:issuer", None),
         ] {
-            assert_eq!(url(issuer).as_deref(), expected, "{issuer}");
+            assert_eq!(url(issuer, Profile::Strict).as_deref(), expected, "{issuer}");
+        }
+        for (profile, name) in [
+            (Profile::GoogleRisc, "risc-configuration"),
+            (Profile::SseId1, "sse-configuration"),
+            (Profile::Okta, "ssf-configuration"),
+        ] {
+            let expected = format!("https://a.example/.well-known/{name}");
+            assert_eq!(url("https://a.example/", profile), Some(expected));
         }
     }
 
@@ -101,6 +123,12 @@ mod tests {
         .unwrap();
         assert_eq!(good.status.as_deref(), Some("https://a.example/s"));
         assert_eq!((good.configuration, good.spec_version.as_str()), (None, "1_0"));
+        let keys = |jwks: &str| {
+            let body = format!(r#"{{"issuer":"https://a.example","jwks_uri":"{jwks}"}}"#);
+            read(&body).unwrap().keys
+        };
+        assert_eq!(keys("https://b.example/k"), Some("https://b.example/k".to_owned()));
+        assert_eq!(keys("http://a.example/k"), None, "anybody could have put them there");
         assert_eq!(read(r#"{"issuer":"https://a.example"}"#).unwrap().spec_version, "1_0-ID1");
         for wrong in [
             r#"{"issuer":"https://a.example/"}"#,

@@ -358,7 +358,7 @@ impl Ssf {
         let (usual, _) = usual.split_once("[[transmitters]]").unwrap();
         let transmitter = format!(
             "[[transmitters]]\nname = \"idp\"\nissuer = \"{base}\"\naudiences = [\"{AUDIENCE}\"]\n\
-             {delivery}\njwks_url = \"{base}/jwks\"\nalgorithms = [\"RS256\"]\n\
+             {delivery}\nalgorithms = [\"RS256\"]\n\
              authority_issuers = [\"{base}\"]\ngap_after_secs = 2\n\
              [transmitters.oauth]\ntoken_url = \"{base}/token\"\nclient_id = \"rescind\"\n\
              client_secret_file = \"client.secret\"\nscope = \"ssf.manage\"\n\

@@ -136,7 +136,10 @@ const DIFFERENT: [(&str, &str); 3] = [
         "84",
         "an unknown member is refused also if it is not critical: to leave it out would revoke more than was said",
     ),
-    ("86", "the identifiers of streams are not known yet, so any verification is recorded"),
+    (
+        "86",
+        "whose stream it is the companion knows, and refuses it (openid_ssf_receiver_verification_wrong_subject)",
+    ),
 ];
 
 fn issuers(value: &Value, found: &mut BTreeSet<String>) {

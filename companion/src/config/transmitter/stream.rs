@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rescind_core::event::{EventType, TABLE};
+use rescind_core::set::Profile;
 
 use super::url;
 use crate::config::section::Section;
@@ -14,13 +15,13 @@ const DEFAULT_VERIFY_SECS: u32 = 300;
 const MIN_VERIFY_SECS: u32 = 1;
 const MAX_VERIFY_SECS: u32 = 86_400;
 
-/// The transmitter's name, issuer and audiences.
-type Named<'a> = (Option<&'a str>, Option<&'a str>, &'a [String]);
+/// The transmitter's name, issuer, audiences and profile.
+type Named<'a> = (Option<&'a str>, Option<&'a str>, &'a [String], Profile);
 
 /// `Some(None)` if the stream is not managed, `None` after a complaint.
 pub(super) fn stream(
     section: &mut Section<'_>,
-    (name, issuer, audiences): Named<'_>,
+    (name, issuer, audiences, profile): Named<'_>,
 ) -> Option<Option<Settings>> {
     let given = section.has("stream");
     let polled = section.is_text("delivery", "poll");
@@ -31,7 +32,7 @@ pub(super) fn stream(
     let Some(mut section) = section.optional_section("stream") else {
         return if given { None } else { Some(None) };
     };
-    let metadata_url = metadata_url(&mut section, issuer);
+    let metadata_url = metadata_url(&mut section, issuer, profile);
     let wanted = if polled {
         Some(Wanted::Poll)
     } else {
@@ -60,13 +61,17 @@ pub(super) fn stream(
     }))
 }
 
-fn metadata_url(section: &mut Section<'_>, issuer: Option<&str>) -> Option<String> {
+fn metadata_url(
+    section: &mut Section<'_>,
+    issuer: Option<&str>,
+    profile: Profile,
+) -> Option<String> {
     if section.has("metadata_url") {
         return url(section, "metadata_url");
     }
     let remedy = "write the https URL of the transmitter's metadata";
     let _known = section.optional_text("metadata_url", remedy);
-    let found = issuer.and_then(metadata::url);
+    let found = issuer.and_then(|issuer| metadata::url(issuer, profile));
     if found.is_none() && issuer.is_some() {
         section.problem("metadata_url", "is missing, and `issuer` is no https URL", remedy);
     }
