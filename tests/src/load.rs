@@ -121,6 +121,30 @@ pub fn run(
     Ok(())
 }
 
+/// Sends each of `requests` once, over `connections` connections that do not wait for one another, and
+/// returns how long each took, sorted. Every response must have status `expected`.
+pub fn at_once(
+    address: SocketAddr,
+    connections: usize,
+    requests: &[Vec<u8>],
+    expected: u16,
+) -> io::Result<Vec<Duration>> {
+    let share = requests.len().div_ceil(connections.max(1)).max(1);
+    let send = |requests: &[Vec<u8>]| latencies(address, requests, requests.len(), expected);
+    let mut taken = Vec::with_capacity(requests.len());
+    std::thread::scope(|scope| {
+        let clients: Vec<_> =
+            requests.chunks(share).map(|requests| scope.spawn(move || send(requests))).collect();
+        for client in clients {
+            let client = client.join().map_err(|_| io::Error::other("a client failed"))?;
+            taken.extend(client?);
+        }
+        Ok::<_, io::Error>(())
+    })?;
+    taken.sort_unstable();
+    Ok(taken)
+}
+
 /// Sends `count` requests one after another and returns how long each took, sorted.
 pub fn latencies(
     address: SocketAddr,

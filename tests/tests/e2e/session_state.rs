@@ -62,6 +62,7 @@ fn a_device_that_no_longer_complies_is_refused_where_the_route_asks_until_it_doe
     let refused = reaches(&site, "/device", &token, 403);
     assert_eq!(refused.header("www-authenticate"), None, "another token would not help");
     let line = site.envoy.logged("the refusal", |line| line["reason"] == "device_not_compliant");
+    site.envoy.metric_reaches("rescind_denied_device_not_compliant", 1);
     let signal = line["signal"].as_str().unwrap();
     let operator = site.companion.read("operator.token");
     let show = Request::get(&format!("/v1/signals/{signal}")).bearer(&operator);
@@ -107,6 +108,7 @@ fn a_risk_above_what_the_route_takes_is_refused_until_it_is_lower() {
     risk(start - 2, "HIGH");
     reaches(&site, "/risk/some", &token, 403);
     site.envoy.logged("the refusal", |line| line["reason"] == "risk_too_high");
+    site.envoy.metric_reaches("rescind_denied_risk_too_high", 1);
     others_pass(&site, "/risk/none", &token);
     risk(start - 1, "LOW");
     reaches(&site, "/risk/some", &token, 200);
@@ -132,6 +134,7 @@ fn an_assurance_below_what_the_route_needs_is_answered_with_a_step_up() {
         assert!(challenge.contains(part), "{part} in {challenge}");
     }
     site.envoy.logged("the refusal", |line| line["reason"] == "assurance_too_low");
+    site.envoy.metric_reaches("rescind_denied_assurance_too_low", 1);
     others_pass(&site, "/assured", &token);
     level(start - 1, "nist-aal2", "increase");
     reaches(&site, "/assured", &token, 200);
@@ -148,6 +151,8 @@ fn a_token_from_before_its_claims_changed_is_answered_with_invalid_token_and_a_n
     let refused = reaches(&site, "/claims", &old, 401);
     let challenge = refused.header("www-authenticate").unwrap_or_default();
     assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
+    site.envoy.logged("the refusal", |line| line["reason"] == "claims_changed");
+    site.envoy.metric_reaches("rescind_denied_claims_changed", 1);
     assert_eq!(call(&site, "/claims", &new).status(), 200);
     others_pass(&site, "/claims", &old);
     // One token alone (CAEP 1.0 §3.2.2).

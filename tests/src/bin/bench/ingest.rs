@@ -7,7 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rescind_e2e::load::{self, Connection};
+use rescind_e2e::transmitter::Transmitter;
 
+use crate::companion::rate;
+use crate::report::quantile;
 use crate::setup::Setup;
 use crate::signals::push_request;
 
@@ -17,16 +20,20 @@ const SETS: usize = 30_000;
 /// Concurrent connections of the transmitter.
 const CONNECTIONS: usize = 64;
 
-/// Measures ingest; returns a line for the report.
-pub(crate) fn measure(setup: &Setup) -> io::Result<String> {
+/// Measures ingest at the companion with this address; returns a line for the report.
+pub(crate) fn measure(address: SocketAddr, transmitter: &Transmitter) -> io::Result<String> {
     let requests: Vec<_> =
-        (0..SETS).map(|number| push_request(setup, &format!("flood-{number}"))).collect();
+        (0..SETS).map(|number| push_request(transmitter, &format!("flood-{number}"))).collect();
     let start = Instant::now();
-    load::run(companion(setup), CONNECTIONS, &requests, 0, SETS, 202)?;
-    let taken = start.elapsed();
+    let taken = load::at_once(address, CONNECTIONS, &requests, 202)?;
+    let elapsed = start.elapsed();
+    let millis = |percent| quantile(&taken, percent).as_secs_f64() * 1e3;
     Ok(format!(
-        "companion, durable ingest of {SETS} ES256 SETs over {CONNECTIONS} connections: {:.0} SETs/s",
-        f64::from(u32::try_from(SETS).unwrap_or(u32::MAX)) / taken.as_secs_f64(),
+        "durable ingest of {SETS} ES256 SETs over {CONNECTIONS} connections: {:.0} SETs/s, 202 \
+         after p50 {:.1} ms, p99 {:.1} ms",
+        rate(SETS, elapsed),
+        millis(50),
+        millis(99),
     ))
 }
 
@@ -46,7 +53,7 @@ pub(crate) fn beside_signals<T>(
                 let next = Instant::now() + Duration::from_millis(10);
                 let marker = std::process::id();
                 let user = format!("beside-{marker}-{:?}-{number}", thread::current().id());
-                connection.send(&push_request(setup, &user))?;
+                connection.send(&push_request(&setup.transmitter, &user))?;
                 if connection.receive()? != 202 {
                     return Err(io::Error::other("a signal was not accepted"));
                 }

@@ -3,10 +3,13 @@
 //! Every variant is a listener of the same Envoy with one worker; the rounds go through all variants
 //! in turn, so that a machine that slows down slows all of them. The figure is the processor time of
 //! the whole Envoy process per request, from `/proc`. Ratios are what to compare; values depend on the
-//! machine. A second part measures the time from the companion's `202` to the first refusal.
+//! machine. A second part measures the time from the companion's `202` to the first refusal, a third
+//! the companion by itself: `bench companion` does only that.
 
 mod authz;
+mod companion;
 mod envoy;
+mod followers;
 mod garbage;
 mod ingest;
 mod report;
@@ -38,6 +41,10 @@ const SIGNALS: usize = 500;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout();
+    writeln!(out, "{}", companion::measure()?)?;
+    if std::env::args().nth(1).as_deref() == Some("companion") {
+        return Ok(());
+    }
     let setup = setup::Setup::start();
     let mut rows: Vec<Row> = setup
         .runs
@@ -70,7 +77,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     writeln!(out, "{}", garbage::measure(&setup)?)?;
     writeln!(out, "{}", signals::measure(&setup, SIGNALS)?)?;
-    writeln!(out, "{}", ingest::measure(&setup)?)?;
     Ok(())
 }
 

@@ -1,9 +1,9 @@
 //! Everything the benchmark starts: keys and tokens, companions with their tables, one Envoy.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -200,6 +200,28 @@ pub(crate) fn request(token: &str) -> Vec<u8> {
     load::get("/orders", &[("authorization", &format!("Bearer {token}"))])
 }
 
+/// A file with `records` revocations, to be imported.
+pub(crate) fn list(folder: &Path, records: usize) -> io::Result<PathBuf> {
+    let list = folder.join("import.ndjson");
+    let mut file = BufWriter::new(File::create(&list)?);
+    for number in 0..records {
+        let line = json!({
+            "sub_id": iss_sub(ISSUER, &format!("revoked-{number}")),
+            "event": "session-revoked",
+            "event_timestamp": now(),
+        });
+        writeln!(file, "{line}")?;
+    }
+    file.flush()?;
+    Ok(list)
+}
+
+/// Imports a file into the journal of a stopped companion.
+pub(crate) fn import(companion: &Companion, list: &Path) {
+    let output = companion.cli(&["import", &list.to_string_lossy()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// A companion and the gateway's table that follows it.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -213,19 +235,7 @@ impl Table {
         fs::create_dir_all(&folder).expect("a folder");
         let mut companion = Companion::prepare(&folder, &[transmitter], &[ISSUER]);
         if records > 0 {
-            let list = folder.join("import.ndjson");
-            let mut file = BufWriter::new(File::create(&list).expect("a file"));
-            for number in 0..records {
-                let line = json!({
-                    "sub_id": iss_sub(ISSUER, &format!("revoked-{number}")),
-                    "event": "session-revoked",
-                    "event_timestamp": now(),
-                });
-                writeln!(file, "{line}").expect("written");
-            }
-            drop(file);
-            let output = companion.cli(&["import", &list.to_string_lossy()]);
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            import(&companion, &list(&folder, records).expect("a file"));
         }
         companion.run();
         Self { name: name.to_owned(), companion }

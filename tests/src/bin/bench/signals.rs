@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rescind_e2e::load::Connection;
-use rescind_e2e::transmitter::{SESSION_REVOKED, iss_sub};
+use rescind_e2e::transmitter::{SESSION_REVOKED, Transmitter, iss_sub};
 use serde_json::json;
 
 use crate::report::quantile;
@@ -30,7 +30,7 @@ pub(crate) fn measure(setup: &Setup, count: usize) -> io::Result<String> {
         let call = request(&token(&setup.key, &user));
         gateway.send(&call)?;
         assert_eq!(gateway.receive()?, 200, "{user} was refused before the signal");
-        push.send(&push_request(setup, &user))?;
+        push.send(&push_request(&setup.transmitter, &user))?;
         assert_eq!(push.receive()?, 202, "the companion did not accept the signal");
         let accepted = Instant::now();
         loop {
@@ -53,8 +53,7 @@ pub(crate) fn measure(setup: &Setup, count: usize) -> io::Result<String> {
 }
 
 /// A push of a `session-revoked` about `user`, as bytes.
-pub(crate) fn push_request(setup: &Setup, user: &str) -> Vec<u8> {
-    let transmitter = &setup.transmitter;
+pub(crate) fn push_request(transmitter: &Transmitter, user: &str) -> Vec<u8> {
     let set =
         transmitter.sign(&transmitter.claims(SESSION_REVOKED, &iss_sub(ISSUER, user), &json!({})));
     format!(
