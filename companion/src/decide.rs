@@ -14,6 +14,7 @@
 //! | [`service`] | who asks, and in which form |
 //! | [`original`] | which request is asked about |
 //! | [`authzen`] | OpenID AuthZEN: questions and answers in JSON |
+//! | [`grpc`] | Envoy's `ext_authz` over gRPC |
 //! | [`forward`] | verdicts as answers to `auth_request`, ForwardAuth and `ext_authz` |
 //!
 //! **Nothing a client can send chooses how its request is read.** The form comes with the caller's
@@ -25,6 +26,7 @@
 pub(crate) mod authzen;
 pub(crate) mod counts;
 pub(crate) mod forward;
+pub(crate) mod grpc;
 pub(crate) mod listener;
 pub(crate) mod memory;
 pub(crate) mod original;

@@ -78,10 +78,21 @@ impl Envoy {
         let mut rendered = bootstrap.render(port, admin, &access_log);
         change(&mut rendered);
         std::fs::write(&file, rendered.to_string()).unwrap();
+        Self::run(&file, bootstrap.workers, (port, admin), folder)
+    }
+
+    /// Starts one with a bootstrap file of its own, which names these ports.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come up.
+    #[must_use]
+    pub fn run(file: &Path, workers: u32, (port, admin): (u16, u16), folder: &Path) -> Self {
+        let access_log = folder.join("access.log");
         let mut command = Command::new(tools::envoy());
-        command.arg("--config-path").arg(&file).args([
+        command.arg("--config-path").arg(file).args([
             "--concurrency",
-            &bootstrap.workers.to_string(),
+            &workers.to_string(),
             "--disable-hot-restart",
             "--log-level",
             "warning",

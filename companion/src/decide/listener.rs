@@ -14,9 +14,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -43,10 +43,27 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEADER_BYTES: usize = 72 * 1024;
 /// Lines of a header: Envoy's own limit is 100, nginx has none.
 const MAX_HEADERS: usize = 160;
+/// Streams of one HTTP/2 connection: Envoy opens one connection for each of its threads and asks at
+/// most as often as it has requests under way.
+const MAX_STREAMS: u32 = 1024;
+/// The same limit for HTTP/2, where gRPC has the client's headers in its message.
+const MAX_HEADER_LIST_BYTES: u32 = 72 * 1024;
+/// How often a silent HTTP/2 connection is asked whether it is still there.
+const PING_EVERY: Duration = Duration::from_secs(60);
 /// How long running requests may take after the signal to end.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 /// When the process has no file descriptor left, accepting at once again would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Runs what belongs to a connection where the connection is.
+#[derive(Clone, Copy, Debug)]
+struct ThisThread;
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for ThisThread {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
 
 /// What each thread gets.
 #[derive(Clone, Debug)]
@@ -69,6 +86,11 @@ impl Parts {
         draining: watch::Receiver<bool>,
     ) -> Self {
         let Decisions { gate, callers, url, tls, .. } = decisions;
+        let tls = tls.map(|tls| {
+            let mut tls = rustls::ServerConfig::clone(&tls);
+            tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            Arc::new(tls)
+        });
         Self { gate, callers: callers.into(), url, tls, state, counts, draining }
     }
 
@@ -136,7 +158,7 @@ async fn accept(
 async fn connection(
     stream: TcpStream,
     acceptor: Option<TlsAcceptor>,
-    service: &Service,
+    service: &Rc<Service>,
     draining: watch::Receiver<bool>,
 ) {
     let Some(acceptor) = acceptor else {
@@ -151,17 +173,30 @@ async fn connection(
 }
 
 async fn http(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    service: &Service,
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    service: &Rc<Service>,
     mut draining: watch::Receiver<bool>,
 ) {
-    let answer = service_fn(|request| async { Ok::<_, Infallible>(service.answer(request).await) });
-    let connection = http1::Builder::new()
+    let service = Rc::clone(service);
+    let answer = service_fn(move |request| {
+        let service = Rc::clone(&service);
+        async move { Ok::<_, Infallible>(service.answer(request).await) }
+    });
+    let mut builder = auto::Builder::new(ThisThread);
+    builder
+        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIMEOUT)), answer);
+        .max_buf_size(MAX_HEADER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_LIST_BYTES);
+    let stream = TokioIo::new(Patient::new(stream, WRITE_TIMEOUT));
+    let connection = builder.serve_connection(stream, answer);
     let mut connection = pin!(connection);
     let drained = async move {
         let _last_value = draining.wait_for(|draining| *draining).await.map(|value| *value);

@@ -5,7 +5,8 @@
 //! form is the caller's, a client cannot have another header read instead. One that is absent or
 //! there twice is a refusal, never a guess.
 
-use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::Version;
+use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use rescind_core::request::{Field, RequestView};
 use rescind_core::verdict::Denial;
@@ -32,29 +33,43 @@ pub(crate) fn view(form: Forward, call: &Parts) -> Result<RequestView<'_>, Denia
         Forward::Envoy => {
             let target = call.uri.path_and_query().map_or("", |target| target.as_str());
             let path = target.strip_prefix(CHECK).unwrap_or_default();
-            (call.method.as_str().as_bytes(), path.as_bytes(), only(headers, "host")?)
+            let host = match call.uri.authority() {
+                // HTTP/2 has it where it belongs.
+                Some(host) if call.version == Version::HTTP_2 => host.as_str().as_bytes(),
+                _ => only(headers, "host")?,
+            };
+            (call.method.as_str().as_bytes(), path.as_bytes(), host)
         }
     };
-    let mut view = RequestView {
+    Ok(request((method, path, host), |name| field(headers, name)))
+}
+
+/// The request with this method, path and host, and what `field` says of its headers.
+pub(crate) fn request<'h>(
+    (method, path, host): (&'h [u8], &'h [u8], &'h [u8]),
+    field: impl Fn(&str) -> Field<'h>,
+) -> RequestView<'h> {
+    let authorization = field("authorization");
+    let preflight = match (method, field("access-control-request-method"), authorization) {
+        (b"OPTIONS", Field::One(announced), Field::Absent) if field("origin") != Field::Absent => {
+            Some(announced)
+        }
+        _ => None,
+    };
+    RequestView {
         method,
         path,
         host,
-        authorization: field(headers, &header::AUTHORIZATION),
-        proof: field(headers, &HeaderName::from_static("dpop")),
-        forwarded_certificate: field(headers, &HeaderName::from_static("x-forwarded-client-cert")),
+        authorization,
+        proof: field("dpop"),
+        forwarded_certificate: field("x-forwarded-client-cert"),
+        // For answers of gRPC, which the gateway makes of ours.
         grpc: false,
-        preflight: None,
-    };
-    let announced = field(headers, &header::ACCESS_CONTROL_REQUEST_METHOD);
-    if let (b"OPTIONS", true, Field::One(method), Field::Absent) =
-        (view.method, headers.contains_key(header::ORIGIN), announced, view.authorization)
-    {
-        view.preflight = Some(method);
+        preflight,
     }
-    Ok(view)
 }
 
-fn field<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Field<'h> {
+fn field<'h>(headers: &'h HeaderMap, name: &str) -> Field<'h> {
     Field::from_values(headers.get_all(name).iter().map(|value| value.as_bytes()))
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | any method, `/v1/check…` | a gateway, by `X-Rescind-Caller` | see [`forward`](super::forward) |
 //! | `POST /access/v1/evaluation`, `/evaluations` | a caller, by a bearer token | see [`authzen`](super::authzen) |
+//! | gRPC, `envoy.service.auth.v3.Authorization/Check` | Envoy, by `x-rescind-caller` | see [`grpc`](super::grpc) |
 //! | `GET /.well-known/authzen-configuration` | anybody | AuthZEN's metadata |
 //! | `GET /.well-known/oauth-protected-resource…` | anybody | a resource's metadata (RFC 9728) |
 //! | `GET /healthz`, `/readyz` | anybody | 200 |
@@ -15,10 +16,12 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use rescind_core::request::RequestView;
 use rescind_core::time::UnixTime;
 
@@ -26,7 +29,7 @@ use super::counts::Counts;
 use super::original::{self, CHECK};
 use super::settings::{Caller, Form, Forward};
 use super::worker::{NoConnection, Worker};
-use super::{authzen, forward};
+use super::{authzen, forward, grpc};
 use crate::reply::{self, Reply};
 use crate::secret::TokenDigest;
 
@@ -35,6 +38,9 @@ const CALLER: HeaderName = HeaderName::from_static("x-rescind-caller");
 
 /// Where resources' metadata are.
 const METADATA: &str = "/.well-known/oauth-protected-resource";
+
+/// An answer, of HTTP or of gRPC.
+pub(crate) type Answered = Response<Either<Full<Bytes>, grpc::Answer>>;
 
 /// One thread's answers.
 #[derive(Debug)]
@@ -58,7 +64,14 @@ impl Service {
     }
 
     /// Answers one call.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Reply {
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answered {
+        if grpc::is_grpc(request.method(), request.headers()) {
+            return self.call(request).await.map(Either::Right);
+        }
+        self.reply(request).await.map(Either::Left)
+    }
+
+    async fn reply(&self, request: Request<Incoming>) -> Reply {
         if matches!(request.uri().path(), authzen::EVALUATION | authzen::EVALUATIONS) {
             return self.evaluate(request).await;
         }
@@ -84,7 +97,7 @@ impl Service {
         let shown = only(&call.headers, &CALLER).map(|value| TokenDigest::of(value.as_bytes()));
         let is_forward = |form| match form {
             Form::Forward(forward) => Some(forward),
-            Form::AuthZen => None,
+            Form::AuthZen | Form::EnvoyGrpc => None,
         };
         let Some((caller, form)) = self.caller(shown, is_forward) else {
             self.counts.unknown_caller();
@@ -150,6 +163,31 @@ impl Service {
         Ok(authzen::answer(&mut worker, &caller.name, (path, headers, &body), now))
     }
 
+    /// Answers a call of gRPC.
+    async fn call(&self, request: Request<Incoming>) -> Response<grpc::Answer> {
+        if request.uri().path() != grpc::CHECK {
+            return grpc::failed(grpc::Status::Unimplemented);
+        }
+        let shown = only(request.headers(), &CALLER);
+        let shown = shown.map(|value| TokenDigest::of(value.as_bytes()));
+        let asks = |form| (form == Form::EnvoyGrpc).then_some(());
+        let Some((caller, ())) = self.caller(shown, asks) else {
+            self.counts.unknown_caller();
+            return grpc::failed(grpc::Status::Unauthenticated);
+        };
+        let body = match crate::body::read_up_to(grpc::MAX_MESSAGE_BYTES, request).await {
+            Ok(body) => body,
+            Err(StatusCode::PAYLOAD_TOO_LARGE) => {
+                return grpc::failed(grpc::Status::ResourceExhausted);
+            }
+            Err(_) => return grpc::failed(grpc::Status::InvalidArgument),
+        };
+        let Ok(mut worker) = self.worker.try_borrow_mut() else {
+            return grpc::failed(grpc::Status::Unavailable);
+        };
+        grpc::check(&mut worker, &caller.name, body, crate::clock::now())
+    }
+
     /// Who asks, if that is known and asks in such a form.
     fn caller<F>(
         &self,
@@ -181,7 +219,7 @@ impl Service {
             return reply::unavailable("the gate is busy");
         };
         let Some(answer) = worker.config().metadata(&view) else { return nothing() };
-        let mut reply = Reply::new(http_body_util::Full::from(answer.body.to_vec()));
+        let mut reply = Reply::new(Full::from(answer.body.to_vec()));
         *reply.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::NOT_FOUND);
         for (name, value) in &answer.headers {
             if let Ok(value) = HeaderValue::from_str(value) {

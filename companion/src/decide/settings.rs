@@ -50,6 +50,8 @@ pub(crate) enum Form {
     Forward(Forward),
     /// By the OpenID AuthZEN Authorization API 1.0.
     AuthZen,
+    /// By Envoy's `ext_authz` over gRPC.
+    EnvoyGrpc,
 }
 
 /// How a gateway asks before it forwards a request.
@@ -78,12 +80,13 @@ pub(crate) struct Cluster {
 
 impl Form {
     /// All of them.
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Forward(Forward::Nginx),
         Self::Forward(Forward::Headers),
         Self::Forward(Forward::Traefik),
         Self::Forward(Forward::Envoy),
         Self::AuthZen,
+        Self::EnvoyGrpc,
     ];
 
     /// Its name in the configuration.
@@ -94,6 +97,7 @@ impl Form {
             Self::Forward(Forward::Traefik) => "traefik",
             Self::Forward(Forward::Envoy) => "envoy",
             Self::AuthZen => "authzen",
+            Self::EnvoyGrpc => "envoy-grpc",
         }
     }
 }

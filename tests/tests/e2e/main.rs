@@ -2,6 +2,7 @@
 
 mod configuration;
 mod discovery;
+mod ext_authz;
 mod gaps;
 mod harness;
 mod hostile_feed;
