@@ -17,7 +17,7 @@ use super::integrity::{Seal, TAG_BYTES};
 use super::{Fault, Journal, JournalError, NOTES};
 
 /// At most this many of one source stay: at the highest rate four days, at the usual one years.
-const MAX_PER_SOURCE: usize = 10_000;
+pub(super) const MAX_PER_SOURCE: usize = 10_000;
 
 /// Of a SET this much is kept. Real ones have 1–2 KiB.
 const MAX_RAW_BYTES: usize = 4096;

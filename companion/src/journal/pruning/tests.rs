@@ -4,7 +4,8 @@ use std::time::Duration;
 use rescind_core::record::{Fact, FactKind, FactValue, Record, RecordKey, SubjectHash};
 
 use super::*;
-use crate::journal::NewSet;
+use crate::journal::notes::MAX_PER_SOURCE;
+use crate::journal::{NewSet, Note, NoteKind};
 use crate::live::LiveLog;
 
 const KEY: [u8; 16] = [7; 16];
@@ -137,4 +138,35 @@ fn a_pruned_journal_stops_growing_and_compacting_makes_it_small() {
     while journal.compact().unwrap() {}
     assert!(journal.bytes() < sizes[5], "{} of {}", journal.bytes(), sizes[5]);
     assert_eq!(fixture.revoke(3000, 3), 1201, "sequences go on");
+}
+
+#[test]
+fn notes_stay_as_long_as_told_and_of_one_source_only_so_many() {
+    let fixture = Fixture::new("notes");
+    let journal = fixture.journal();
+    let note = |source: &str, secs: u64| Note {
+        kind: NoteKind::Refused,
+        at: UnixTime::from_secs(secs),
+        source: source.to_owned(),
+        code: "access_denied".to_owned(),
+        reason: String::new(),
+        raw: bytes::Bytes::new(),
+    };
+    let flood: Vec<_> = (0..MAX_PER_SOURCE).map(|_| note("loud", 2000)).collect();
+    journal.note_all(&[note("quiet", 999), note("quiet", 1000)]).unwrap();
+    journal.note_all(&flood).unwrap();
+    let old = |before: u64| journal.old_notes(UnixTime::from_secs(before)).unwrap();
+    assert_eq!(old(999), NOTHING);
+    assert_eq!(old(1000), [1], "from before, and no other");
+    journal.note(&note("loud", 2001)).unwrap();
+    assert_eq!(old(999), [3], "the oldest of the one that says too much");
+    journal.forget_notes(&[1, 3]).unwrap();
+    assert_eq!((old(1000), old(3000).len()), (vec![], MAX_PER_SOURCE + 1));
+    // The last one stays, so that no number is given twice.
+    journal.forget_notes(&old(3000)).unwrap();
+    let last = u64::try_from(MAX_PER_SOURCE).unwrap() + 3;
+    let numbers = |notes: Vec<(u64, Note)>| notes.iter().map(|note| note.0).collect::<Vec<_>>();
+    assert_eq!(numbers(journal.notes(0, 10).unwrap()), [last]);
+    journal.note(&note("quiet", 3000)).unwrap();
+    assert_eq!(numbers(journal.notes(last, 10).unwrap()), [last + 1]);
 }
