@@ -82,7 +82,7 @@ async fn fetch(http: &Outbound, source: &KeySource) -> Result<KeySet, FetchError
         KeySource::File(path) => return read_file(path),
         KeySource::Url(url) => get(http, url).await?,
         KeySource::Metadata { url, issuer } => {
-            let metadata = Metadata::read(&get(http, url).await?, issuer)?;
+            let metadata = Metadata::read(&get(http, url).await?, issuer, url)?;
             get(http, &metadata.keys.ok_or(FetchError::Nowhere)?).await?
         }
     };

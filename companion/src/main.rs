@@ -29,6 +29,7 @@ mod keygen;
 mod keys;
 mod live;
 mod metrics;
+mod named;
 mod notes;
 mod outbound;
 mod patient;

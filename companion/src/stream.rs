@@ -261,7 +261,8 @@ impl Manager {
         match purpose {
             Purpose::Metadata => {
                 good(&[200])?;
-                self.metadata = Metadata::read(&answer.body, &self.settings.issuer)?;
+                let Settings { issuer, metadata_url, .. } = &self.settings;
+                self.metadata = Metadata::read(&answer.body, issuer, metadata_url)?;
                 if self.metadata.configuration.is_none() {
                     return Err(ApiError::NoEndpoint("configuration_endpoint"));
                 }

@@ -9,7 +9,7 @@ use rescind_core::json::{self, Limits, Object, Value};
 use serde_json::{Map, json};
 
 use super::{ApiError, Settings};
-use crate::config::is_safe_url;
+use crate::named::is_safe_from;
 
 const PUSH: &str = "urn:ietf:rfc:8935";
 const POLL: &str = "urn:ietf:rfc:8936";
@@ -100,8 +100,10 @@ impl Configuration {
             _ => return Err(wrong("has an unknown `delivery.method`")),
         };
         let endpoint = of_delivery("endpoint_url").or_else(|| of_delivery("url"));
-        if polled && !endpoint.is_some_and(is_safe_url) {
-            return Err(wrong("has a `delivery.endpoint_url` that is not an https URL"));
+        let source = &settings.metadata_url;
+        if polled && !endpoint.is_some_and(|url| is_safe_from(url, source)) {
+            let what = "has a `delivery.endpoint_url` that is not an https URL of a named host";
+            return Err(wrong(what));
         }
         let seconds = |name: &str| members.get(name).and_then(Value::as_u64);
         Ok(Self {

@@ -2,13 +2,14 @@
 //!
 //! The document must name the issuer that was asked for, byte for byte (§7.2.4): else one tenant of
 //! a server could speak for another. Endpoints that secrets could be read from on the way are
-//! refused.
+//! refused, and those that lead where only this side gets to ([`crate::named`]).
 
 use rescind_core::json::{self, Limits, Object, Value};
 use rescind_core::set::Profile;
 
 use super::ApiError;
 use crate::config::is_safe_url;
+use crate::named::is_safe_from;
 
 /// What is used of it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -52,8 +53,8 @@ pub(crate) fn url(issuer: &str, profile: Profile) -> Option<String> {
 }
 
 impl Metadata {
-    /// Reads the metadata of `issuer`.
-    pub(crate) fn read(body: &[u8], issuer: &str) -> Result<Self, ApiError> {
+    /// Reads the metadata of `issuer`, which came from `source`.
+    pub(crate) fn read(body: &[u8], issuer: &str, source: &str) -> Result<Self, ApiError> {
         let value = json::parse(body, &Limits::TOKEN)
             .map_err(|error| ApiError::Answer(format!("the metadata is {error}")))?;
         let members = value
@@ -63,13 +64,14 @@ impl Metadata {
         if found != issuer {
             return Err(ApiError::Foreign("the metadata names another `issuer`"));
         }
+        let endpoint = |name: &str| endpoint(members, name, source);
         Ok(Self {
-            configuration: endpoint(members, "configuration_endpoint")?,
-            status: endpoint(members, "status_endpoint")?,
-            verification: endpoint(members, "verification_endpoint")?,
-            add_subject: endpoint(members, "add_subject_endpoint")?,
-            remove_subject: endpoint(members, "remove_subject_endpoint")?,
-            keys: endpoint(members, "jwks_uri").ok().flatten(),
+            configuration: endpoint("configuration_endpoint")?,
+            status: endpoint("status_endpoint")?,
+            verification: endpoint("verification_endpoint")?,
+            add_subject: endpoint("add_subject_endpoint")?,
+            remove_subject: endpoint("remove_subject_endpoint")?,
+            keys: endpoint("jwks_uri").ok().flatten(),
             spec_version: members
                 .get("spec_version")
                 .and_then(Value::as_str)
@@ -78,12 +80,12 @@ impl Metadata {
     }
 }
 
-fn endpoint(members: &Object<'_>, name: &str) -> Result<Option<String>, ApiError> {
+fn endpoint(members: &Object<'_>, name: &str, source: &str) -> Result<Option<String>, ApiError> {
     match members.get(name) {
         None => Ok(None),
-        Some(value) => match value.as_str().filter(|url| is_safe_url(url)) {
+        Some(value) => match value.as_str().filter(|url| is_safe_from(url, source)) {
             Some(url) => Ok(Some(url.to_owned())),
-            None => Err(ApiError::Answer(format!("`{name}` is not an https URL"))),
+            None => Err(ApiError::Answer(format!("`{name}` is not an https URL of a named host"))),
         },
     }
 }
@@ -116,7 +118,8 @@ mod tests {
 
     #[test]
     fn metadata_of_another_issuer_and_endpoints_without_tls_are_refused() {
-        let read = |body: &str| Metadata::read(body.as_bytes(), "https://a.example");
+        let source = "https://a.example/.well-known/ssf-configuration";
+        let read = |body: &str| Metadata::read(body.as_bytes(), "https://a.example", source);
         let good = read(
             r#"{"issuer":"https://a.example","spec_version":"1_0","status_endpoint":"https://a.example/s"}"#,
         )
@@ -136,6 +139,7 @@ mod tests {
             "{}",
             "[]",
             r#"{"issuer":"https://a.example","status_endpoint":"http://a.example/s"}"#,
+            r#"{"issuer":"https://a.example","status_endpoint":"http://127.0.0.1/s"}"#,
             r#"{"issuer":"https://a.example","issuer":"https://b.example"}"#,
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
