@@ -281,3 +281,32 @@ fn only_the_operator_imports_and_a_part_has_its_limits() {
         "it has no time; add one, or give --at for all such lines"
     );
 }
+
+#[test]
+fn an_import_that_a_crash_broke_off_is_continued_by_running_it_again() {
+    let mut companion = Companion::started();
+    let time = support::now();
+    let line = |n: u32| format!("{IDP},user-{n},{time}\n");
+    let pairs: String =
+        std::iter::once("iss,sub,time\n".to_owned()).chain((0..40_000).map(line)).collect();
+    companion.directory.write("pairs.csv", &pairs);
+    let directory = companion.directory.0.clone();
+    let import = std::thread::spawn(move || support::rescind(&directory, &["import", "pairs.csv"]));
+    let status = |companion: &Companion| {
+        let status = companion.run(&["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+        status["head"].as_u64().unwrap()
+    };
+    support::wait_until("nothing is imported", || status(&companion) > 0);
+    companion.sigkill();
+    let broken_off = import.join().unwrap();
+    assert_eq!(broken_off.status.code(), Some(1), "{broken_off:?}");
+    assert!(err(&broken_off).contains("run the same command again to go on"), "{broken_off:?}");
+    companion.start();
+    let before = status(&companion);
+    assert!((1..40_000).contains(&before), "{before}");
+    let again = companion.run(&["import", "pairs.csv"]);
+    let expected = format!("imported {} signals, {before} were there before\n", 40_000 - before);
+    assert_eq!(out(&again), expected, "{again:?}");
+    assert_eq!(status(&companion), 40_000);
+}
