@@ -25,4 +25,5 @@ mod tests;
 mod vectors;
 mod verifier;
 mod vm;
+mod withheld;
 mod worker;

@@ -20,6 +20,7 @@ use rescind_core::verdict::{Denial, Permit};
 use crate::family::Family;
 use crate::host::{self, Action, Map, Status};
 use crate::pairs::{self, Pairs};
+use crate::withheld::{AUTHORIZATION, POISON, Taking, Withheld, dropped};
 use crate::worker::{Waiting, Worker};
 
 /// Filter state for access logs and later filters; Envoy puts `wasm.` before each name.
@@ -27,9 +28,6 @@ const SUBJECT: &str = "rescind.sub";
 const ISSUER: &str = "rescind.iss";
 const REASON: &str = "rescind.reason";
 const SIGNAL: &str = "rescind.signal";
-
-/// What the service sees instead of a credential if a refused request should reach it after all.
-const POISON: &[u8] = b"Rescind refused";
 
 /// Lets the host choose the gRPC status.
 const NO_GRPC_STATUS: i32 = -1;
@@ -103,7 +101,7 @@ fn judge(worker: &mut Worker, wait: Wait<'_>) -> Action {
         return tell(&answer);
     }
     match wait {
-        Wait::Over(waiting) => view.authorization = Field::One(&waiting.authorization),
+        Wait::Over(waiting) => waiting.credentials.show(&mut view),
         Wait::Allowed { request } => {
             if let Some(action) = pause(worker, request, &view) {
                 return action;
@@ -111,13 +109,11 @@ fn judge(worker: &mut Worker, wait: Wait<'_>) -> Action {
         }
     }
     let verdict = worker.decide(&view).and_then(|mut permit| {
-        let (request, credential) = match wait {
-            Wait::Over(waiting) => {
-                (waiting.request, Credential::Overwritten(&waiting.authorization))
-            }
-            Wait::Allowed { request } => (request, Credential::InPlace),
+        let (request, withheld) = match wait {
+            Wait::Over(waiting) => (waiting.request, Some(&waiting.credentials)),
+            Wait::Allowed { request } => (request, None),
         };
-        forward((&permit, &view), &reserved, credential, worker)?;
+        forward((&permit, &view), &reserved, withheld, worker)?;
         worker.watch(request, &mut permit);
         Ok(())
     });
@@ -132,24 +128,25 @@ fn judge(worker: &mut Worker, wait: Wait<'_>) -> Action {
 
 /// Lets the request wait for news, if it should; what to do, if it is not to be decided now.
 fn pause(worker: &mut Worker, request: u32, view: &RequestView<'_>) -> Option<Action> {
-    let Field::One(authorization) = view.authorization else { return None };
     if !worker.has_question(view) {
         return None;
     }
+    let credentials = Withheld::of(view, worker.config().has_slots());
+    let denial =
+        |status: Status| Denial::Unreadable { what: "a way to set a header", status: status.0 };
     // Before the question: with one under way nothing can be answered on APISIX.
-    if host::set_header(b"authorization", POISON).is_err() {
-        return None;
-    }
-    if worker.ask(request, authorization) {
-        return Some(Action::Pause);
-    }
-    match host::set_header(b"authorization", authorization) {
-        Ok(()) => None,
-        Err(status) => {
-            let what = "a way to set a header";
-            let denial = Denial::Unreadable { what, status: status.0 };
-            Some(refuse(Some(worker), &denial, view.grpc))
+    match credentials.take_out() {
+        Ok(()) if credentials.is_empty() => return None,
+        Ok(()) => {}
+        Err(Taking::Refused) => return None,
+        Err(Taking::HalfDone(status)) => {
+            return Some(refuse(Some(worker), &denial(status), view.grpc));
         }
+    }
+    let Err(credentials) = worker.ask(request, credentials) else { return Some(Action::Pause) };
+    match credentials.put_back(|_| true) {
+        Ok(()) => None,
+        Err(status) => Some(refuse(Some(worker), &denial(status), view.grpc)),
     }
 }
 
@@ -197,10 +194,17 @@ impl<'a> Headers<'a> {
                 5 if is(":path") => view.path = value,
                 6 if is("origin") => has_origin = true,
                 7 if is(":method") => view.method = value,
+                9 if is("txn-token") => view.txn_token = one_more(view.txn_token, value),
                 10 if is(":authority") => authority = Some(only(authority, value)),
                 12 if is("content-type") => view.grpc |= is_grpc(value),
                 13 if is("authorization") => {
                     view.authorization = one_more(view.authorization, value);
+                }
+                20 if is("workload-proof-token") => {
+                    view.workload_proof = one_more(view.workload_proof, value);
+                }
+                23 if is("workload-identity-token") => {
+                    view.workload_token = one_more(view.workload_token, value);
                 }
                 23 if is("x-forwarded-client-cert") => {
                     view.forwarded_certificate = one_more(view.forwarded_certificate, value);
@@ -258,20 +262,11 @@ fn is_grpc(content_type: &[u8]) -> bool {
     }
 }
 
-/// Where the credential is that the client sent.
-#[derive(Clone, Copy)]
-enum Credential<'a> {
-    /// In the request.
-    InPlace,
-    /// Here; the request has another value instead.
-    Overwritten(&'a [u8]),
-}
-
 /// Says what only the gate may say, instead of whoever sent the request.
 fn forward(
     (permit, view): (&Permit, &RequestView<'_>),
     reserved: &[&[u8]],
-    credential: Credential<'_>,
+    withheld: Option<&Withheld>,
     worker: &Worker,
 ) -> Result<(), Denial> {
     let (config, family): (&Config, Family) = (worker.config(), worker.family());
@@ -283,14 +278,16 @@ fn forward(
     for name in reserved {
         remove(name, family).map_err(refused(removing))?;
     }
-    if permit.subject().is_some() && !config.identity.forward_token {
-        remove(b"authorization", family).map_err(refused(removing))?;
-    } else if let Credential::Overwritten(credential) = credential {
-        host::set_header(b"authorization", credential).map_err(refused(setting))?;
+    let dropped = dropped(permit, view, config);
+    for (name, field) in dropped.iter().flatten() {
+        if *field == Field::Many && !family.removes_headers() {
+            return Err(refused(removing)(Status::NOT_FOUND));
+        }
+        remove(name.as_bytes(), family).map_err(refused(removing))?;
     }
-    // A proof is for this gateway: to a service that has another name it proves nothing.
-    if permit.subject().is_some() && config.proofs.is_some() && view.proof != Field::Absent {
-        remove(b"dpop", family).map_err(refused(removing))?;
+    if let Some(withheld) = withheld {
+        let is_kept = |name: &str| !dropped.iter().flatten().any(|(dropped, _)| *dropped == name);
+        withheld.put_back(is_kept).map_err(refused(setting))?;
     }
     // Adding is cheaper than replacing, but some hosts do not really remove headers.
     let set = if reserved.is_empty() { host::add_header } else { host::set_header };
@@ -389,7 +386,7 @@ fn refuse_with(
         return Action::Pause;
     }
     // Some hosts refuse a header or a status; all can say this.
-    let _ = host::set_header(b"authorization", POISON);
+    let _ = host::set_header(AUTHORIZATION.as_bytes(), POISON);
     match host::send_response(503, "", &Pairs::new(), b"", NO_GRPC_STATUS) {
         Ok(()) => Action::Pause,
         Err(_) => Action::Fail,

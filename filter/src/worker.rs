@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::request;
 use crate::shared::Store;
 use crate::verifier::HostVerifier;
+use crate::withheld::Withheld;
 
 /// What a worker needs for one configuration.
 #[derive(Debug)]
@@ -50,8 +51,8 @@ pub(crate) struct Worker {
 pub(crate) struct Waiting {
     /// Its context.
     pub(crate) request: u32,
-    /// What its `Authorization` said before it was overwritten.
-    pub(crate) authorization: Vec<u8>,
+    /// Its credentials, which were overwritten.
+    pub(crate) credentials: Withheld,
     since: UnixTime,
     token: Token,
 }
@@ -165,16 +166,14 @@ impl Worker {
         has_question
     }
 
-    /// Asks; whether `request` waits for the answer now.
-    pub(crate) fn ask(&mut self, request: u32, authorization: &[u8]) -> bool {
-        let (Ok(now), Ok(random)) = (host::now(), host::random()) else { return false };
+    /// Asks, and lets `request` wait for the answer; if that cannot be, gives its credentials back.
+    pub(crate) fn ask(&mut self, request: u32, credentials: Withheld) -> Result<(), Withheld> {
+        let (Ok(now), Ok(random)) = (host::now(), host::random()) else { return Err(credentials) };
         let (shared, counters) = (&self.store, &mut self.gate.counters);
         let token = self.follower.send_one(&mut Turn { shared, counters, now, random });
-        if let Some(token) = token {
-            let authorization = authorization.to_vec();
-            self.waiting.push(Waiting { request, authorization, since: now, token });
-        }
-        token.is_some()
+        let Some(token) = token else { return Err(credentials) };
+        self.waiting.push(Waiting { request, credentials, since: now, token });
+        Ok(())
     }
 
     /// The request goes on with this permit.

@@ -24,9 +24,11 @@ use crate::replica::ReplicaConfig;
 use crate::request::RequestView;
 use crate::resource_metadata::{self, MetadataAnswer, MetadataDocument};
 use crate::route::Routes;
-use crate::spiffe::{SpiffeId, TrustDomain};
+use crate::slots::SlotSet;
+use crate::spiffe::TrustDomain;
 use crate::status_list::StatusSource;
 use crate::table::TableReader;
+use crate::wimse;
 
 mod check;
 mod problems;
@@ -82,17 +84,22 @@ pub struct Config {
 pub struct Proofs {
     /// What a proof must say.
     pub rules: dpop::Rules,
+    /// What a workload's proof must say.
+    pub workload_rules: wimse::ProofRules,
     /// How many are remembered, so that each passes once.
     pub remembered: u32,
 }
 
-/// One issuer of access tokens, or one SPIFFE trust domain.
+/// One issuer of access tokens, one SPIFFE trust domain, or one token service that issues Txn-Tokens.
 #[derive(Clone, Debug)]
 pub struct Issuer {
-    /// Its `iss`, compared byte for byte; of a trust domain, the SPIFFE ID, `spiffe://` and the name.
+    /// Its `iss`, compared byte for byte; of a SPIFFE trust domain, its SPIFFE ID, `spiffe://` and the name. Signals name
+    /// the subjects of its tokens under this name.
     pub issuer: String,
     /// The trust domain that it is; then its tokens are JWT-SVIDs, which name it in `sub`.
     pub trust_domain: Option<TrustDomain>,
+    /// The trust domain that its tokens are for, if they are Txn-Tokens: what `aud` must be.
+    pub txn_domain: Option<String>,
     /// One of them must be in `aud`.
     pub audiences: Vec<String>,
     /// The algorithms it signs with.
@@ -293,19 +300,42 @@ impl Config {
         ReplicaConfig { wait: Duration::ZERO, alone: true, ..self.replica() }
     }
 
-    /// The issuer with this `iss`, and its place.
+    /// The issuer of access tokens with this `iss`, and its place.
     #[must_use]
     pub fn issuer(&self, iss: &str) -> Option<(usize, &Issuer)> {
-        let is_it = |issuer: &Issuer| issuer.trust_domain.is_none() && issuer.issuer == iss;
+        let is_it = |issuer: &Issuer| issuer.issues_access_tokens() && issuer.issuer == iss;
         self.issuers.iter().enumerate().find(|(_, issuer)| is_it(issuer))
     }
 
-    /// The trust domain that `id` is of, and its place among the issuers.
+    /// The SPIFFE trust domain with this name, and its place among the issuers.
     #[must_use]
-    pub fn trust_domain(&self, id: &SpiffeId<'_>) -> Option<(usize, &Issuer)> {
-        let owns =
-            |issuer: &Issuer| issuer.trust_domain.as_ref().is_some_and(|domain| domain.owns(id));
-        self.issuers.iter().enumerate().find(|(_, issuer)| owns(issuer))
+    pub fn trust_domain(&self, name: &str) -> Option<(usize, &Issuer)> {
+        let is_it = |issuer: &Issuer| {
+            issuer.trust_domain.as_ref().is_some_and(|domain| domain.as_str() == name)
+        };
+        self.issuers.iter().enumerate().find(|(_, issuer)| is_it(issuer))
+    }
+
+    /// The token service of the trust domain with this name, and its place among the issuers.
+    #[must_use]
+    pub fn txn_domain(&self, name: &str) -> Option<(usize, &Issuer)> {
+        let is_it = |issuer: &Issuer| issuer.txn_domain.as_deref() == Some(name);
+        self.issuers.iter().enumerate().find(|(_, issuer)| is_it(issuer))
+    }
+
+    /// Whether any route looks at credentials outside `Authorization`. Then nobody but the gate says which of them a
+    /// service sees.
+    #[must_use]
+    pub const fn has_slots(&self) -> bool {
+        !self.routes.accepted().without(SlotSet::BEARER).is_empty()
+    }
+}
+
+impl Issuer {
+    /// Whether its tokens are access tokens, and nothing else.
+    #[must_use]
+    pub const fn issues_access_tokens(&self) -> bool {
+        self.trust_domain.is_none() && self.txn_domain.is_none()
     }
 }
 

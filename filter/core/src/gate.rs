@@ -5,20 +5,20 @@
 //! 1. **Route.** What does the request need? A path that could be read in several ways is refused
 //!    before it is compared with any route. A public route ends here: no credential is looked at,
 //!    identity headers are removed.
-//! 2. **Credential.** One bearer token, in one header.
+//! 2. **Credentials.** Enough for the route, each once and in its place (`gate/offered.rs`).
 //! 3. **State.** Was the companion ever heard from, and recently enough? What could not be answered
 //!    with a permit costs no signature check. The head of the state table also says whether key
 //!    sets have changed. And where open requests are watched ([`crate::in_flight`]): is there room for one more?
-//! 4. **Token.** Verified before, byte for byte, with a key that still is the issuer's? Else
-//!    verified now (`gate/token.rs`): form, issuer, type, algorithm, key, signature, claims, in
-//!    this order.
+//! 4. **Tokens.** Verified before, byte for byte, for this place, with a key that still is the issuer's? Else
+//!    verified now (`gate/token.rs`, `gate/txn.rs`, `gate/workload.rs`): form, issuer, type, algorithm, key, signature,
+//!    claims, in this order. The first of several says who calls.
 //! 5. **Time.** `exp` at each request, and age against what the companion remembers.
 //! 6. **Revocation.** Has anything happened to any of the token's subjects since it was issued?
 //!    Asked for every request; the answer of last time stands only while no page of the table that
 //!    could change it has changed. Then the same of its issuer's status list, if it names one.
 //! 7. **Authentication and scope**: how the user was authenticated, how long ago, and what the token is for.
-//! 8. **Possession**: a token that is bound to a key or certificate comes from whoever has it (`gate/binding.rs`), and
-//!    each proof passes once.
+//! 8. **Possession**: a token that is bound to a key or certificate comes from whoever has it (`gate/binding.rs`,
+//!    `gate/workload.rs`), and each proof passes once.
 //!
 //! **What a cache can do here**: save the signature check and the search. It cannot let a revoked
 //! token pass: state is found by claims, never by a token's bytes, since an ECDSA signature can be
@@ -27,12 +27,14 @@
 //! This module refuses to call anything: time, shared data, keys and signature checks are
 //! arguments.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cache::TokenCache;
 use crate::config::{Config, OnStale, Proofs, Revocation};
-use crate::credential::{self, Presented};
+use crate::credential::{CredentialError, Presented};
 use crate::crypto::SignatureVerifier;
+use crate::identity::Identity;
 use crate::in_flight::{InFlight, MAX_WATCHED, Streams};
 use crate::keys::KeyStore;
 use crate::metrics::{Counters, Id};
@@ -40,19 +42,25 @@ use crate::replay::ReplayMemory;
 use crate::request::{Connection, RequestView};
 use crate::route::{Access, Requirements};
 use crate::shared::SharedData;
+use crate::slots::{Slot, SlotSet};
 use crate::staleness::is_stale;
 use crate::status_list::StatusStore;
 use crate::subject::SubjectHasher;
 use crate::table::{TableReader, TableStatus};
 use crate::time::UnixTime;
 use crate::verdict::{Denial, Permit};
+use crate::wimse::PossessionKey;
 
 mod binding;
+mod offered;
 mod token;
+mod txn;
 mod verified;
 mod watched;
+mod workload;
 
 use binding::Binding;
+use offered::{Offered, Opaque};
 use verified::Verified;
 pub use watched::Watched;
 
@@ -103,7 +111,12 @@ impl Gate {
         let limits = config.limits;
         let memory = |proofs: &Proofs| {
             let Revocation { table, checksum_key, .. } = &config.revocation;
-            ReplayMemory::new(table, *checksum_key, proofs.remembered, proofs.rules.window.whole())
+            let of_workloads = config.routes.accepted().contains(Slot::WorkloadToken);
+            let longest = match of_workloads {
+                true => proofs.rules.window.whole().max(proofs.workload_rules.longest()),
+                false => proofs.rules.window.whole(),
+            };
+            ReplayMemory::new(table, *checksum_key, proofs.remembered, longest)
         };
         Self {
             replay: config.proofs.as_ref().map(memory),
@@ -132,9 +145,9 @@ impl Gate {
     /// one that needs none does not.
     #[must_use]
     pub fn rests_on_state(&self, request: &RequestView<'_>) -> bool {
-        matches!(self.config.routes.select(request), Ok(Access::Token(_)))
-            && credential::find(request, self.config.proofs.is_some())
-                .is_ok_and(|presented| presented.token().is_ok())
+        let Ok(Access::Token(required)) = self.config.routes.select(request) else { return false };
+        Offered::find(request, required, self.config.proofs.is_some())
+            .is_ok_and(|offered| offered.bearer.is_none_or(|bearer| bearer.token().is_ok()))
     }
 
     /// Whether `request` may pass at `now`; if not, why.
@@ -175,73 +188,228 @@ impl Gate {
         let Access::Token(required) = self.config.routes.select(request)? else {
             return Ok(Permit::public());
         };
-        let scopes = &required.scopes;
-        // 2. Credential.
-        let no_token = |error| Denial::Credential { error, scopes: scopes.clone() };
-        let dpop = self.config.proofs.is_some();
-        let presented = credential::find(request, dpop).map_err(no_token)?;
+        // 2. Credentials.
+        let offered = Offered::find(request, required, self.config.proofs.is_some())?;
         // 3. State. A malformed request is the client's fault in every state.
         let standing = match standing(&self.config, context, now) {
             Ok(_) if required.in_flight == InFlight::Cut && !self.streams.has_room() => {
                 return Err(Denial::TooManyStreams(MAX_WATCHED));
             }
             Ok(standing) => standing,
-            Err(denial) => return Err(presented.token().err().map_or(denial, no_token)),
+            Err(denial) => {
+                let malformed = offered.bearer.and_then(|bearer| bearer.token().err());
+                return Err(malformed.map_or(denial, |error| no_token(error, required)));
+            }
         };
-        // 4. Token: known,
-        if let Some(verified) = self.cache.get(presented.bytes())
-            && verified.key_is_current(context.keys)
-        {
-            self.counters.add(Id::TokenCacheHits, 1);
-            let permit = verified.judge(
-                standing,
-                required,
-                context,
-                &mut self.statuses,
-                &mut self.counters,
-                now,
-            )?;
-            let binding = verified.binding;
-            return self.possessed(binding, presented, request, context, now).map(|()| permit);
-        }
-        // or new.
-        self.counters.add(Id::TokenCacheMisses, 1);
-        let token = presented.token().map_err(no_token)?;
-        let mut verified = token::verify(token, &self.config, &self.hasher, context, now)?;
-        // 5. to 7.
-        let verdict = verified.judge(
+        let mut turn = Turn {
+            config: &self.config,
+            hasher: &self.hasher,
+            cache: &mut self.cache,
+            statuses: &mut self.statuses,
+            counters: &mut self.counters,
             standing,
             required,
             context,
-            &mut self.statuses,
-            &mut self.counters,
+            now,
+        };
+        // 4. to 7.
+        let mut admitted = Admitted::default();
+        let mut binding = None;
+        if let Some(bearer) = offered.bearer {
+            let found = turn.admit(Kind::Bearer(bearer), &mut admitted)?;
+            binding = found.binding;
+        }
+        if let Some(Opaque(token)) = offered.txn_token {
+            let found = turn.admit(Kind::Txn(token), &mut admitted);
+            found.map_err(|denial| denial.in_slot(Slot::TxnToken))?;
+        }
+        let mut workload = None;
+        if let Some(token) = offered.workload_token {
+            let in_slot = |denial: Denial| denial.in_slot(Slot::WorkloadToken);
+            let found = turn.admit(Kind::Workload(token.0), &mut admitted).map_err(in_slot)?;
+            let key = found.possession.ok_or_else(|| in_slot(Denial::UnknownConfirmation))?;
+            workload = Some((token, key));
+        }
+        // Only now is it known what the token in `Authorization` is.
+        if let Some(slot) = required.credentials.missing(admitted.slots) {
+            return Err(Denial::MissingCredential { slot });
+        }
+        // 8. Last, since a proof counts as used only if the request passes.
+        let proofs = [
+            match offered.bearer {
+                Some(bearer) => {
+                    let token = (bearer.scheme(), bearer.bytes());
+                    let proof = binding::check(
+                        binding.as_ref(),
+                        token,
+                        request,
+                        &self.config,
+                        context,
+                        now,
+                    )?;
+                    proof.map(|proof| (*proof.used(), None))
+                }
+                None => None,
+            },
+            match &workload {
+                Some((token, key)) => {
+                    let proof =
+                        workload::check_proof(*token, key, request, &self.config, context, now);
+                    let proof = proof.map_err(|denial| denial.in_slot(Slot::WorkloadToken))?;
+                    Some((*proof.used(), Some(Slot::WorkloadToken)))
+                }
+                None => None,
+            },
+        ];
+        for (used, slot) in proofs.into_iter().flatten() {
+            let outcome = match &mut self.replay {
+                Some(replay) => replay.admit(&used, context.shared, now).map_err(Denial::Replay),
+                // Without a memory there are no rules, hence no proof.
+                None => Err(Denial::NotBound),
+            };
+            outcome.map_err(|denial| match slot {
+                Some(slot) => denial.in_slot(slot),
+                None => denial,
+            })?;
+        }
+        let Admitted { slots: verified, mut identities, watched } = admitted;
+        let identity = identities.iter_mut().find_map(Option::take);
+        let mut beside = identities.into_iter().flatten();
+        Ok(Permit {
+            identity,
+            beside: [beside.next(), beside.next()],
+            verified,
+            stale: standing.is_stale,
+            watched,
+        })
+    }
+}
+
+/// A token, and where it was.
+#[derive(Clone, Copy)]
+enum Kind<'a> {
+    Bearer(Presented<'a>),
+    Txn(&'a [u8]),
+    Workload(&'a [u8]),
+}
+
+/// What was verified for one request, in the order of the slots.
+#[derive(Default)]
+struct Admitted {
+    slots: SlotSet,
+    identities: [Option<Rc<Identity>>; 3],
+    /// Where the route watches what passes.
+    watched: Vec<Watched>,
+}
+
+/// What has to be asked about a token beyond itself: whether it is presented by whom it was issued to.
+struct Found {
+    binding: Option<Binding>,
+    possession: Option<Rc<PossessionKey>>,
+}
+
+/// One decision, under way.
+struct Turn<'t, 'c> {
+    config: &'t Config,
+    hasher: &'t SubjectHasher,
+    cache: &'t mut TokenCache<Verified>,
+    statuses: &'t mut StatusStore,
+    counters: &'t mut Counters,
+    standing: Standing,
+    required: &'t Requirements,
+    context: &'t mut Context<'c>,
+    now: UnixTime,
+}
+
+impl Turn<'_, '_> {
+    /// Checks 4 to 7 of one token. The first that a request brings says who calls, and what for.
+    fn admit(&mut self, kind: Kind<'_>, admitted: &mut Admitted) -> Result<Found, Denial> {
+        let is_first = admitted.slots.is_empty();
+        let bytes = kind.bytes();
+        // 4. Known,
+        if let Some(verified) = self.cache.get(bytes)
+            && kind.accepts(verified.slot, self.required)
+            && verified.key_is_current(self.context.keys)
+        {
+            self.counters.add(Id::TokenCacheHits, 1);
+            verified.judge(
+                self.standing,
+                self.required,
+                self.context,
+                self.statuses,
+                self.counters,
+                self.now,
+            )?;
+            if is_first {
+                verified.authorize(self.required, self.now)?;
+            }
+            return Ok(admitted.add(verified, self.required));
+        }
+        // or new.
+        self.counters.add(Id::TokenCacheMisses, 1);
+        let (config, hasher, now) = (self.config, self.hasher, self.now);
+        let mut verified = match kind {
+            Kind::Bearer(bearer) => {
+                let token = bearer.token().map_err(|error| no_token(error, self.required))?;
+                let accepted = self.required.credentials.accepted();
+                token::verify(token, accepted, config, hasher, self.context, now)?
+            }
+            Kind::Txn(token) => txn::verify(token, config, hasher, self.context, now)?,
+            Kind::Workload(token) => workload::verify(token, config, hasher, self.context, now)?,
+        };
+        let verdict = verified.judge(
+            self.standing,
+            self.required,
+            self.context,
+            self.statuses,
+            self.counters,
             now,
         );
-        let (binding, bytes) = (verified.binding, verified.bytes());
-        self.cache.insert(token, verified, bytes);
-        let permit = verdict?;
-        self.possessed(binding, presented, request, context, now).map(|()| permit)
+        let verdict = match verdict {
+            Ok(()) if is_first => verified.authorize(self.required, now),
+            verdict => verdict,
+        };
+        let (found, size) = (admitted.add(&verified, self.required), verified.bytes());
+        self.cache.insert(bytes, verified, size);
+        verdict.map(|()| found)
     }
+}
 
-    /// Check 8: whether the token comes from whom it was issued to. The last one, since a proof counts as used only if
-    /// the request passes.
-    fn possessed(
-        &mut self,
-        binding: Option<Binding>,
-        presented: Presented<'_>,
-        request: &RequestView<'_>,
-        context: &Context<'_>,
-        now: UnixTime,
-    ) -> Result<(), Denial> {
-        let token = (presented.scheme(), presented.bytes());
-        let proof = binding::check(binding.as_ref(), token, request, &self.config, context, now)?;
-        match (proof, &mut self.replay) {
-            (None, _) => Ok(()),
-            (Some(proof), Some(replay)) => Ok(replay.admit(proof.used(), context.shared, now)?),
-            // Without a memory there are no rules, hence no proof.
-            (Some(_), None) => Err(Denial::NotBound),
+impl<'a> Kind<'a> {
+    const fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Bearer(presented) => presented.bytes(),
+            Self::Txn(token) | Self::Workload(token) => token,
         }
     }
+
+    /// Whether a token that was verified in `slot` counts here.
+    fn accepts(self, slot: Slot, required: &Requirements) -> bool {
+        match self {
+            Self::Bearer(_) => {
+                required.credentials.accepted().within(SlotSet::BEARER).contains(slot)
+            }
+            Self::Txn(_) => slot == Slot::TxnToken,
+            Self::Workload(_) => slot == Slot::WorkloadToken,
+        }
+    }
+}
+
+impl Admitted {
+    fn add(&mut self, verified: &Verified, required: &Requirements) -> Found {
+        if required.in_flight == InFlight::Cut {
+            self.watched.push(Watched::new(verified, required, self.slots.is_empty()));
+        }
+        self.slots = self.slots.and(SlotSet::only(verified.slot));
+        if let Some(free) = self.identities.iter_mut().find(|identity| identity.is_none()) {
+            *free = Some(Rc::clone(&verified.identity));
+        }
+        Found { binding: verified.binding, possession: verified.possession.clone() }
+    }
+}
+
+fn no_token(error: CredentialError, required: &Requirements) -> Denial {
+    Denial::Credential { error, scopes: required.scopes.clone() }
 }
 
 /// Whether the state can be relied on; and if so, brings keys up to date.

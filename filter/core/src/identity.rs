@@ -14,6 +14,7 @@
 use std::fmt::Write;
 
 use crate::claims::Claims;
+use crate::slots::Slot;
 
 /// A reserved name may have at most this many hyphens: each of them doubles the number of spellings
 /// to remove.
@@ -32,6 +33,10 @@ pub struct IdentityHeaders {
     pub scope: Option<String>,
     /// For the `sub` of the present actor (RFC 8693 §4.1).
     pub actor: Option<String>,
+    /// For the `txn` of a Txn-Token.
+    pub transaction: Option<String>,
+    /// For the `sub` of a workload identity token.
+    pub workload: Option<String>,
 }
 
 /// A verified caller.
@@ -40,6 +45,8 @@ pub struct Identity {
     issuer: String,
     subject: String,
     headers: Vec<(String, String)>,
+    /// How many of the headers say who calls; the rest says what only this kind of credential says.
+    common: usize,
 }
 
 impl IdentityHeaders {
@@ -73,14 +80,21 @@ impl IdentityHeaders {
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        let Self { subject, issuer, client_id, scope, actor } = self;
-        [subject, issuer, client_id, scope, actor].into_iter().filter_map(Option::as_deref)
+        let Self { subject, issuer, client_id, scope, actor, transaction, workload } = self;
+        [subject, issuer, client_id, scope, actor, transaction, workload]
+            .into_iter()
+            .filter_map(Option::as_deref)
     }
 }
 
 impl Identity {
-    /// Who `claims`, which were verified, speak of; `subject` is their `sub`.
-    pub(crate) fn new(claims: &Claims<'_>, subject: &str, names: &IdentityHeaders) -> Self {
+    /// Who `claims` of a token in `slot`, which were verified, speak of; `subject` is their `sub`.
+    pub(crate) fn new(
+        slot: Slot,
+        claims: &Claims<'_>,
+        subject: &str,
+        names: &IdentityHeaders,
+    ) -> Self {
         let scope = (!claims.scope.is_empty()).then(|| {
             claims.scope.iter().map(|scope| header_value(scope)).collect::<Vec<_>>().join(" ")
         });
@@ -91,15 +105,28 @@ impl Identity {
             (&names.scope, scope),
             (&names.actor, claims.act.first().map(|actor| header_value(actor.sub))),
         ];
-        let headers =
+        let own = match slot {
+            Slot::AccessToken | Slot::JwtSvid => None,
+            Slot::TxnToken => names.transaction.as_ref().zip(claims.txn),
+            Slot::WorkloadToken => names.workload.as_ref().zip(Some(subject)),
+        };
+        let mut headers: Vec<(String, String)> =
             values.into_iter().filter_map(|(name, value)| Some((name.clone()?, value?))).collect();
-        Self { issuer: claims.iss.to_owned(), subject: subject.to_owned(), headers }
+        let common = headers.len();
+        headers.extend(own.map(|(name, value)| (name.clone(), header_value(value))));
+        Self { issuer: claims.iss.to_owned(), subject: subject.to_owned(), headers, common }
     }
 
     /// Names and values, to be set on the request.
     #[must_use]
     pub fn headers(&self) -> &[(String, String)] {
         &self.headers
+    }
+
+    /// Those of them that are to be set if another credential says who calls.
+    #[must_use]
+    pub fn own_headers(&self) -> &[(String, String)] {
+        self.headers.get(self.common..).unwrap_or_default()
     }
 
     /// `sub`, as it was written.
@@ -156,13 +183,15 @@ mod tests {
             client_id: name("client"),
             scope: name("scope"),
             actor: name("actor"),
+            transaction: name("transaction"),
+            workload: name("workload"),
         }
     }
 
     fn headers(payload: &str) -> Vec<(String, String)> {
         let value = json::parse(payload.as_bytes(), &Limits::TOKEN).unwrap();
         let claims = Claims::parse(&value).unwrap();
-        Identity::new(&claims, claims.sub.unwrap(), &names()).headers
+        Identity::new(Slot::AccessToken, &claims, claims.sub.unwrap(), &names()).headers
     }
 
     #[test]
@@ -181,7 +210,7 @@ mod tests {
     #[test]
     fn spellings_are_complete_and_all_reserved() {
         let spellings = names().spellings();
-        assert_eq!(spellings.len(), 5 * 4);
+        assert_eq!(spellings.len(), 7 * 4);
         assert!(spellings.iter().all(|name| names().reserve(name.as_bytes())));
         for name in ["x-rescind-scope", "x_rescind-scope", "x-rescind_scope", "x_rescind_scope"] {
             assert!(spellings.iter().any(|spelling| spelling == name), "{name}");

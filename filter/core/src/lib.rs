@@ -103,6 +103,7 @@ pub mod resource_metadata;
 pub mod route;
 pub mod set;
 pub mod shared;
+pub mod slots;
 pub mod spiffe;
 pub mod staleness;
 pub mod status_list;

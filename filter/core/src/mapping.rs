@@ -8,6 +8,7 @@
 //! | `sid` | `session` |
 //! | `client_id`, `azp` | `application` |
 //! | `email` | `email` |
+//! | `cnf.jkt`, `cnf.x5t#S256` | `uri`: `urn:ietf:params:oauth:jwk-thumbprint:sha-256:…` (RFC 9278), `ni:///sha-256;…` (RFC 6920) |
 //!
 //! A name that is a SPIFFE ID (`sub`, `act.sub`, `client_id`, `azp`) is reached through its classes
 //! too: its trust domain and each prefix of its path. Other claims count if the issuer's
@@ -18,10 +19,11 @@
 //! token with too many is the gate's to refuse ([`MAX_TOKEN_KEYS`]), since a key that is left out is
 //! a revocation that is lost.
 
-use crate::claims::Claims;
+use crate::claims::{Claims, Confirmation};
 use crate::json::{Number, Value};
 use crate::record::SubjectHash;
 use crate::subject::{SubjectHasher, SubjectKey, SubjectKind, after_spiffe_scheme};
+use crate::thumbprint::Fingerprint;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,12 @@ mod tests;
 /// Tokens with more keys than this should be refused: each costs a look-up in the table. An agent
 /// with a SPIFFE ID of four segments, its user and its client have about fifteen.
 pub const MAX_TOKEN_KEYS: usize = 32;
+
+/// What stands before a key's thumbprint in base64url (RFC 9278 §3).
+const JWK_THUMBPRINT: &str = "urn:ietf:params:oauth:jwk-thumbprint:sha-256:";
+
+/// What stands before a certificate's digest in base64url (RFC 6920 §3).
+const CERTIFICATE: &str = "ni:///sha-256;";
 
 /// Which claims name subjects, where that differs between issuers. `Default` is the table above.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -47,6 +55,10 @@ pub struct Mapping {
     pub email: Option<String>,
     /// The claim with the phone number.
     pub phone: Option<String>,
+    /// The claim with the transaction.
+    pub transaction: Option<String>,
+    /// The claim with the workload that asked for the token.
+    pub workload: Option<String>,
 }
 
 /// Every key of a token; sorted, without repetition.
@@ -75,6 +87,15 @@ pub fn token_keys(
             hasher.hash_uri(claims.iss, client, &mut keys.hashes);
         }
     }
+    if let Some(cnf) = &claims.cnf {
+        keys.bound_to(cnf);
+    }
+    if let Some(workload) = mapping.workload.as_deref().and_then(|claim| claims.claim(claim)) {
+        keys.add_all(SubjectKind::Application, workload);
+        if let Some(id) = workload.as_str() {
+            keys.hasher.hash_uri(keys.iss, id, &mut keys.hashes);
+        }
+    }
     let configured = [
         (SubjectKind::Session, mapping.session.as_deref().or(Some("sid"))),
         (SubjectKind::Email, mapping.email.as_deref().or(Some("email"))),
@@ -83,13 +104,31 @@ pub fn token_keys(
         (SubjectKind::OrgUnit, mapping.org_unit.as_deref()),
         (SubjectKind::Group, mapping.groups.as_deref()),
         (SubjectKind::Phone, mapping.phone.as_deref()),
+        (SubjectKind::Opaque, mapping.transaction.as_deref()),
     ];
     for (kind, claim) in configured {
         if let Some(value) = claim.and_then(|claim| claims.claim(claim)) {
             keys.add_all(kind, value);
         }
     }
-    let mut hashes = keys.hashes;
+    sorted(keys.hashes)
+}
+
+/// The keys of a workload identity token, whose workload has the key with this thumbprint; sorted, without repetition.
+#[must_use]
+pub fn workload_keys(
+    claims: &Claims<'_>,
+    mapping: &Mapping,
+    thumbprint: Fingerprint,
+    hasher: &SubjectHasher,
+) -> Vec<SubjectHash> {
+    let hashes = token_keys(claims, mapping, hasher);
+    let mut keys = Keys { iss: claims.iss, hasher, hashes };
+    keys.bound_to(&Confirmation { jkt: Some(&thumbprint.to_string()), x5t_s256: None });
+    sorted(keys.hashes)
+}
+
+fn sorted(mut hashes: Vec<SubjectHash>) -> Vec<SubjectHash> {
     hashes.sort_unstable();
     hashes.dedup();
     hashes
@@ -119,6 +158,15 @@ impl Keys<'_> {
         // revoke by it, also when the actor comes from another one.
         if issuer != self.iss {
             self.hasher.hash_uri(self.iss, name, &mut self.hashes);
+        }
+    }
+
+    /// Whoever has this key or certificate can be named by it.
+    fn bound_to(&mut self, cnf: &Confirmation<'_>) {
+        for (form, digest) in [(JWK_THUMBPRINT, cnf.jkt), (CERTIFICATE, cnf.x5t_s256)] {
+            if let Some(digest) = digest {
+                self.add(SubjectKind::Uri, &format!("{form}{digest}"));
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! A request as the gate sees it: four facts and a flag, all of them bytes that a client chose.
+//! A request as the gate sees it: a handful of facts, all of them bytes that a client chose.
 //!
 //! Nothing here is trusted to be text. A header that is not UTF-8 is an ordinary value that matches
 //! nothing, never an error path of its own: hosts have lost a whole worker to one such byte.
@@ -22,6 +22,12 @@ pub struct RequestView<'a> {
     pub authorization: Field<'a>,
     /// All `dpop` headers: the proof that the sender has the token's key (RFC 9449 §4.1).
     pub proof: Field<'a>,
+    /// All `txn-token` headers.
+    pub txn_token: Field<'a>,
+    /// All `workload-identity-token` headers.
+    pub workload_token: Field<'a>,
+    /// All `workload-proof-token` headers.
+    pub workload_proof: Field<'a>,
     /// All `x-forwarded-client-cert` headers.
     pub forwarded_certificate: Field<'a>,
     /// Whether the content type says gRPC: then the answer carries a gRPC status.
@@ -94,6 +100,8 @@ impl std::fmt::Debug for RequestView<'_> {
             .field("path", &String::from_utf8_lossy(self.path_without_query()))
             .field("host", &String::from_utf8_lossy(self.host))
             .field("authorization", &self.authorization)
+            .field("txn_token", &self.txn_token)
+            .field("workload_token", &self.workload_token)
             .field("grpc", &self.grpc)
             .finish()
     }

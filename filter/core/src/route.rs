@@ -18,6 +18,7 @@ use crate::in_flight::InFlight;
 use crate::record::FactKind;
 use crate::request::RequestView;
 use crate::request::path::{self, PathProblem, Readings};
+use crate::slots::{Credentials, SlotSet};
 
 /// The routes of a configuration, in its order.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,6 +27,7 @@ pub struct Routes {
     default: Access,
     by_path: bool,
     by_host: bool,
+    accepted: SlotSet,
 }
 
 /// One route: what it matches, and what it asks for.
@@ -65,6 +67,8 @@ pub struct Requirements {
     pub cors_preflight: bool,
     /// What becomes of a request that passed when its token would be refused now.
     pub in_flight: InFlight,
+    /// Which credentials, alone or together.
+    pub credentials: Credentials,
 }
 
 /// What a request meets while the companion may have missed signals about its token's issuer.
@@ -163,7 +167,19 @@ impl Routes {
     pub fn new(routes: Vec<Route>) -> Self {
         let by_path = routes.iter().any(|route| route.path != PathMatch::Any);
         let by_host = routes.iter().any(|route| !route.hosts.is_empty());
-        Self { routes, default: Access::Token(Requirements::default()), by_path, by_host }
+        let default = Access::Token(Requirements::default());
+        let all = routes.iter().map(|route| &route.access).chain([&default]);
+        let accepted = all.fold(SlotSet::EMPTY, |all, access| match access {
+            Access::Public => all,
+            Access::Token(required) => all.and(required.credentials.accepted()),
+        });
+        Self { routes, default, by_path, by_host, accepted }
+    }
+
+    /// Every kind of credential that some route accepts.
+    #[must_use]
+    pub const fn accepted(&self) -> SlotSet {
+        self.accepted
     }
 
     /// Whether what passed is watched on any of them.

@@ -69,6 +69,24 @@ pub enum TxnTokenError {
     Lifetime(#[from] LifetimeError),
 }
 
+impl TxnTokenError {
+    /// For metrics.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Type { .. } => "wrong_type",
+            Self::Claims(_) => "malformed_claims",
+            Self::SeveralAudiences { .. } | Self::Audience { .. } => "wrong_audience",
+            Self::SecurityEventToken => "security_event_token",
+            Self::Issuer { .. } => "unknown_issuer",
+            Self::Lifetime(LifetimeError::Expired { .. }) => "expired",
+            Self::Lifetime(LifetimeError::NotYetValid { .. }) => "not_yet_valid",
+            Self::Lifetime(LifetimeError::IssuedInTheFuture { .. }) => "issued_in_the_future",
+            Self::Lifetime(LifetimeError::TooLong { .. }) => "lifetime_too_long",
+        }
+    }
+}
+
 /// What a Txn-Token has to agree with.
 #[derive(Clone, Copy, Debug)]
 pub struct TxnTokenRules<'a> {

@@ -16,6 +16,8 @@
 //! | brings one whose user was authenticated too weakly or too long ago | 401 | `insufficient_user_authentication` |
 //! | brings a valid one of a subject whose device or risk the route does not accept | 403 | none |
 //! | brings a valid one that does not suffice | 403 | `insufficient_scope` |
+//! | brings a workload's token or proof that is not valid, or none | 400 | none |
+//! | brings a Txn-Token that is not valid, or none | 401 | `Bearer` without error |
 //! | cannot be routed without a guess | 400 | none |
 //! | cannot be judged now | 503 and `Retry-After` | none |
 //!
@@ -26,19 +28,23 @@ use std::time::Duration;
 
 use crate::claims::ClaimsError;
 use crate::credential::CredentialError;
-use crate::dpop::{self, DpopError};
+use crate::dpop::DpopError;
 use crate::json::JsonError;
 use crate::jws::{Algorithm, JwsError};
 use crate::record::{FactKind, SignalId};
 use crate::replay::ReplayError;
 use crate::route::{RouteError, StepUp};
+use crate::slots::{Slot, SlotSet};
 use crate::spiffe::SvidError;
 use crate::status_list::{Status, StatusListError};
 use crate::thumbprint::Fingerprint;
 use crate::time::UnixTime;
+use crate::txn_token::TxnTokenError;
+use crate::wimse::{ProofError, WitError};
 use crate::xfcc::XfccError;
 
 mod challenge;
+mod class;
 mod permit;
 mod reason;
 mod response;
@@ -46,6 +52,7 @@ mod shown;
 #[cfg(test)]
 mod tests;
 
+use class::Class;
 pub use permit::Permit;
 pub use response::Response;
 use shown::{Issued, Quoted};
@@ -150,6 +157,37 @@ pub enum Denial {
         audience: String,
         /// What the issuer's configuration names.
         expected: String,
+    },
+    /// A kind of token that the route does not accept.
+    #[error("a token of kind `{}` where the route accepts `{accepted}`", .found.name())]
+    WrongCredential {
+        /// What it is.
+        found: Slot,
+        /// What the route accepts.
+        accepted: SlotSet,
+    },
+    /// Nothing where the route asks for a credential besides, or instead.
+    #[error("no {} header", .slot.header())]
+    MissingCredential {
+        /// Which.
+        slot: Slot,
+    },
+    /// Not a Txn-Token, or none for us.
+    #[error("{0}")]
+    TxnToken(TxnTokenError),
+    /// Not a workload identity token, or none of a workload that is known here.
+    #[error("{0}")]
+    WorkloadToken(WitError),
+    /// The sender has not shown that it is the workload.
+    #[error("{0}")]
+    WorkloadProof(ProofError),
+    /// Something is wrong with a credential outside `Authorization`.
+    #[error("{}: {cause}", .slot.header())]
+    InSlot {
+        /// Which.
+        slot: Slot,
+        /// What.
+        cause: Box<Self>,
     },
     /// The token's lifetime is over.
     #[error("token expired at {exp}, now {now}, leeway {}s", .leeway.as_secs())]
@@ -369,129 +407,9 @@ pub enum Denial {
     TableUnavailable(String),
 }
 
-/// What a client is told; all it is told.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Class {
-    NoCredentials,
-    InvalidRequest,
-    InvalidToken,
-    InvalidProof,
-    UseNonce,
-    InsufficientAuthentication,
-    InsufficientScope,
-    Forbidden,
-    NoSingleReading,
-    NotNow,
-}
-
 impl Denial {
-    /// The HTTP status.
-    #[must_use]
-    pub const fn status(&self) -> u16 {
-        match self.class() {
-            Class::InvalidRequest | Class::NoSingleReading => 400,
-            Class::NoCredentials
-            | Class::InvalidToken
-            | Class::InvalidProof
-            | Class::UseNonce
-            | Class::InsufficientAuthentication => 401,
-            Class::InsufficientScope | Class::Forbidden => 403,
-            Class::NotNow => 503,
-        }
-    }
-
-    /// The gRPC status: `INVALID_ARGUMENT`, `UNAUTHENTICATED`, `PERMISSION_DENIED` or
-    /// `UNAVAILABLE`.
-    #[must_use]
-    pub const fn grpc_status(&self) -> u32 {
-        match self.class() {
-            Class::InvalidRequest | Class::NoSingleReading => 3,
-            Class::NoCredentials
-            | Class::InvalidToken
-            | Class::InvalidProof
-            | Class::UseNonce
-            | Class::InsufficientAuthentication => 16,
-            Class::InsufficientScope | Class::Forbidden => 7,
-            Class::NotNow => 14,
-        }
-    }
-
-    const fn class(&self) -> Class {
-        match self {
-            Self::Credential { error, .. } => match error {
-                CredentialError::Absent | CredentialError::UnsupportedScheme { .. } => {
-                    Class::NoCredentials
-                }
-                CredentialError::Multiple
-                | CredentialError::InQuery
-                | CredentialError::NoToken
-                | CredentialError::Blanks
-                | CredentialError::ForbiddenByte { .. } => Class::InvalidRequest,
-            },
-            Self::MalformedToken(_)
-            | Self::MalformedPayload(_)
-            | Self::MalformedClaims(_)
-            | Self::UnknownIssuer { .. }
-            | Self::WrongType { .. }
-            | Self::SecurityEventToken
-            | Self::Svid(_)
-            | Self::AlgorithmNotAllowed { .. }
-            | Self::UnknownKey { .. }
-            | Self::KeyWithdrawn(_)
-            | Self::BadSignature { .. }
-            | Self::MissingClaim { .. }
-            | Self::WrongAudience { .. }
-            | Self::Expired { .. }
-            | Self::NotYetValid { .. }
-            | Self::IssuedInTheFuture { .. }
-            | Self::LifetimeTooLong { .. }
-            | Self::OlderThanRetention { .. }
-            | Self::SenderConstrained
-            | Self::MalformedConfirmation { .. }
-            | Self::UnknownConfirmation
-            | Self::BindingRequired { .. }
-            | Self::NotBound
-            | Self::WrongCertificate { .. }
-            | Self::UnclearCertificate(_)
-            | Self::TooManySubjects { .. }
-            | Self::Revoked { .. }
-            | Self::Disabled { .. }
-            | Self::Status(_)
-            | Self::StatusRevoked { .. } => Class::InvalidToken,
-            Self::Proof { error, .. } => match error.challenge() {
-                dpop::Challenge::InvalidDpopProof => Class::InvalidProof,
-                dpop::Challenge::UseDpopNonce => Class::UseNonce,
-                dpop::Challenge::InvalidToken => Class::InvalidToken,
-            },
-            Self::Replay(error) => match error {
-                ReplayError::Replayed | ReplayError::Forgotten { .. } => Class::InvalidProof,
-                ReplayError::Contended | ReplayError::SharedData(_) => Class::NotNow,
-            },
-            Self::State { kind, .. } => match kind {
-                // A new token would have the new claims.
-                FactKind::ClaimsChanged | FactKind::RevokedBefore | FactKind::Disabled => {
-                    Class::InvalidToken
-                }
-                FactKind::AssuranceBelow2
-                | FactKind::AssuranceBelow3
-                | FactKind::AssuranceBelow4 => Class::InsufficientAuthentication,
-                // No token helps.
-                FactKind::DeviceNotCompliant | FactKind::RiskMedium | FactKind::RiskHigh => {
-                    Class::Forbidden
-                }
-            },
-            Self::InsufficientAuthentication { .. } => Class::InsufficientAuthentication,
-            Self::InsufficientScope { .. } => Class::InsufficientScope,
-            Self::Route(_) => Class::NoSingleReading,
-            Self::NotConfigured
-            | Self::Unreadable { .. }
-            | Self::KeysNotReady { .. }
-            | Self::StatusUnknown { .. }
-            | Self::NeverSynchronized
-            | Self::Gap { .. }
-            | Self::Stale { .. }
-            | Self::TooManyStreams(_)
-            | Self::TableUnavailable(_) => Class::NotNow,
-        }
+    /// The same about the credential in `slot`.
+    pub(crate) fn in_slot(self, slot: Slot) -> Self {
+        Self::InSlot { slot, cause: Box::new(self) }
     }
 }

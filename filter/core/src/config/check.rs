@@ -108,6 +108,7 @@ impl Check {
         };
         let limits = self.limits(&raw.limits.unwrap_or_default());
         let (challenge, proofs) = (challenge?, proofs?);
+        self.refuse_unusable(routes.as_ref(), issuers.as_deref(), proofs.is_some());
         let dpop_algorithms = proofs.as_ref().map(Proofs::algorithm_names).unwrap_or_default();
         Some(Config {
             issuers: issuers?,
@@ -123,7 +124,17 @@ impl Check {
     }
 
     fn subject_claims(&mut self, raw: RawSubjectClaims, path: &str) -> Option<Mapping> {
-        let RawSubjectClaims { session, device, tenant, org_unit, groups, email, phone } = raw;
+        let RawSubjectClaims {
+            session,
+            device,
+            tenant,
+            org_unit,
+            groups,
+            email,
+            phone,
+            transaction,
+            workload,
+        } = raw;
         let names = [
             ("session", &session),
             ("device", &device),
@@ -132,13 +143,25 @@ impl Check {
             ("groups", &groups),
             ("email", &email),
             ("phone", &phone),
+            ("transaction", &transaction),
+            ("workload", &workload),
         ];
         for (name, claim) in names {
             if claim.as_ref().is_some_and(String::is_empty) {
                 self.add(&join(path, name), "is empty", "name a claim, or remove it");
             }
         }
-        Some(Mapping { session, device, tenant, org_unit, groups, email, phone })
+        Some(Mapping {
+            session,
+            device,
+            tenant,
+            org_unit,
+            groups,
+            email,
+            phone,
+            transaction,
+            workload,
+        })
     }
 
     fn revocation(&mut self, raw: RawRevocation) -> Option<Revocation> {
@@ -282,8 +305,11 @@ impl Check {
             client_id: default("client"),
             scope: default("scope"),
             actor: default("actor"),
+            transaction: default("transaction"),
+            workload: default("workload"),
         });
-        let RawHeaders { subject, issuer, client_id, scope, actor } = raw_headers;
+        let RawHeaders { subject, issuer, client_id, scope, actor, transaction, workload } =
+            raw_headers;
         let mut taken = Vec::new();
         let mut header = |key: &str, name: Option<String>| {
             let path = join("identity.headers", key);
@@ -295,6 +321,8 @@ impl Check {
             client_id: header("client_id", client_id),
             scope: header("scope", scope),
             actor: header("actor", actor),
+            transaction: header("transaction", transaction),
+            workload: header("workload", workload),
         };
         Some(IdentityOutput {
             headers,
@@ -305,8 +333,11 @@ impl Check {
 
     /// The name in lower case, if a service can take it for nothing else.
     fn header_name(&mut self, name: &str, path: &str, taken: &mut Vec<String>) -> Option<String> {
-        const OTHERS: [&str; 12] = [
+        const OTHERS: [&str; 15] = [
             "authorization",
+            "txn-token",
+            "workload-identity-token",
+            "workload-proof-token",
             "host",
             "cookie",
             "content-length",

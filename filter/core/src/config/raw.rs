@@ -25,6 +25,7 @@ pub(super) struct RawConfig {
 pub(super) struct RawIssuer {
     pub(super) issuer: Option<String>,
     pub(super) trust_domain: Option<String>,
+    pub(super) txn_domain: Option<String>,
     pub(super) audiences: Option<Vec<String>>,
     pub(super) algorithms: Option<Vec<String>>,
     pub(super) types: Option<Vec<String>>,
@@ -69,6 +70,8 @@ pub(super) struct RawSubjectClaims {
     pub(super) groups: Option<String>,
     pub(super) email: Option<String>,
     pub(super) phone: Option<String>,
+    pub(super) transaction: Option<String>,
+    pub(super) workload: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -79,6 +82,7 @@ pub(super) struct RawRoute {
     pub(super) methods: Option<Vec<String>>,
     pub(super) hosts: Option<Vec<String>>,
     pub(super) access: Option<String>,
+    pub(super) credentials: Option<Vec<String>>,
     pub(super) scopes: Option<Vec<String>>,
     pub(super) acr_values: Option<Vec<String>>,
     pub(super) max_age_secs: Option<u64>,
@@ -124,6 +128,8 @@ pub(super) struct RawHeaders {
     pub(super) client_id: Option<String>,
     pub(super) scope: Option<String>,
     pub(super) actor: Option<String>,
+    pub(super) transaction: Option<String>,
+    pub(super) workload: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -152,6 +158,8 @@ pub(super) struct RawProofs {
     pub(super) max_ahead_secs: Option<u64>,
     pub(super) nonce_key: Option<String>,
     pub(super) remembered: Option<u64>,
+    pub(super) audiences: Option<Vec<String>>,
+    pub(super) max_lifetime_secs: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -26,6 +26,10 @@ pub(super) enum Kind {
     Objects(&'static [Field]),
 }
 
+mod issuers;
+
+use issuers::ISSUER;
+
 pub(super) const REQUIRED: &str = "required";
 const NONE: &str = "";
 
@@ -38,7 +42,7 @@ pub(super) const CONFIG: &[Field] = &[
         "issuers",
         Kind::Objects(ISSUER),
         REQUIRED,
-        "Whose access tokens are accepted, and the JWT-SVIDs of which trust domains.",
+        "Whose access tokens are accepted, the workloads of which SPIFFE trust domains, and whose Txn-Tokens.",
     ),
     field(
         "routes",
@@ -69,7 +73,7 @@ pub(super) const CONFIG: &[Field] = &[
         "proofs",
         Kind::Object(PROOFS),
         "none: refused",
-        "How senders prove that a token is theirs: DPoP (RFC 9449), for tokens with `cnf.jkt`. Tokens with `cnf.x5t#S256` (RFC 8705) need nothing here: they are compared with the certificate of the connection.",
+        "How senders prove that a token is theirs: DPoP (RFC 9449), for tokens with `cnf.jkt`, and workloads' proofs (WIMSE). Tokens with `cnf.x5t#S256` (RFC 8705) need nothing here: they are compared with the certificate of the connection.",
     ),
     field(
         "danger_xfcc_elements",
@@ -78,144 +82,6 @@ pub(super) const CONFIG: &[Field] = &[
         "Takes clients' certificates from `x-forwarded-client-cert` instead of the connection: how many elements trusted proxies write, from 1 to 8; the last one counts. With `SANITIZE_SET` at this gateway, 1. Whoever can send that header past them can use any stolen token.",
     ),
     field("limits", Kind::Object(LIMITS), NONE, "Budgets of each worker."),
-];
-
-const ISSUER: &[Field] = &[
-    field(
-        "issuer",
-        Kind::Text,
-        "required, or `trust_domain`",
-        "Its `iss`, compared byte for byte.",
-    ),
-    field(
-        "trust_domain",
-        Kind::Text,
-        NONE,
-        "A SPIFFE trust domain, such as `example.org`: its workloads' JWT-SVIDs are accepted as bearer tokens, each verified with this domain's bundle only.",
-    ),
-    field("audiences", Kind::Texts, REQUIRED, "One of these must be in `aud`."),
-    field(
-        "algorithms",
-        Kind::Texts,
-        REQUIRED,
-        "What it signs with: `RS256` `RS384` `RS512` `PS256` `PS384` `PS512` `ES256` `ES384` `EdDSA`.",
-    ),
-    field(
-        "types",
-        Kind::Texts,
-        "`[at+jwt]`",
-        "Which `typ` is accepted: `at+jwt` (RFC 9068), and `JWT` for issuers that do not set it. `JWT` also admits tokens without `typ`.",
-    ),
-    field(
-        "keys",
-        Kind::Object(KEYS),
-        REQUIRED,
-        "Where its keys come from: `inline`, `url`, `inline_bundle`, `bundle_url` or `discovery`; all that are fetched with `cluster`.",
-    ),
-    field(
-        "status",
-        Kind::Object(STATUS),
-        NONE,
-        "Where the status lists of its tokens are (Token Status List): a second source of revocation. Without it, a token's `status` is ignored.",
-    ),
-    field(
-        "leeway_secs",
-        Kind::Number,
-        "30",
-        "How far its clock may be off, for `exp`, `nbf` and `iat`. From 0 to 300.",
-    ),
-    field(
-        "max_token_lifetime_secs",
-        Kind::Number,
-        "3600",
-        "The longest accepted time from `iat` to `exp`; the companion must keep revocations at least that long and the leeway.",
-    ),
-    field(
-        "assumed_lifetime_secs",
-        Kind::Number,
-        "none: refused",
-        "Accepts tokens without `iat`, as if they had been issued this long before `exp`. Any revocation still remembered refuses them.",
-    ),
-    field(
-        "subject_claims",
-        Kind::Object(SUBJECT_CLAIMS),
-        NONE,
-        "Claims that name subjects beyond `iss`, `sub`, `act`, `jti`, `sid`, `client_id`, `azp` and `email`, which always do.",
-    ),
-    field(
-        "bound_tokens_only",
-        Kind::Flag,
-        "false",
-        "Whether tokens that are bound to no key or certificate (`cnf`) are refused.",
-    ),
-];
-
-const KEYS: &[Field] = &[
-    field("inline", Kind::Json, NONE, "A JWK Set (RFC 7517)."),
-    field("url", Kind::Text, NONE, "Where to fetch a JWK Set."),
-    field(
-        "cluster",
-        Kind::Text,
-        NONE,
-        "The gateway's cluster (Envoy) or upstream for `url`, `bundle_url` or `discovery`.",
-    ),
-    field(
-        "refresh_secs",
-        Kind::Number,
-        "300",
-        "How often it is fetched; from 10 on. An unknown `kid` fetches it sooner. A bundle's own `spiffe_refresh_hint` goes before, from 10 to 3600.",
-    ),
-    field(
-        "inline_bundle",
-        Kind::Json,
-        NONE,
-        "The bundle of a SPIFFE trust domain. Without usable keys it revokes the whole domain.",
-    ),
-    field("bundle_url", Kind::Text, NONE, "Where to fetch the bundle of a SPIFFE trust domain."),
-    field(
-        "discovery",
-        Kind::Text,
-        NONE,
-        "Finds the JWK Set through the issuer's metadata: `oauth-authorization-server` (RFC 8414) or `openid-configuration`.",
-    ),
-    field(
-        "jwks_authority",
-        Kind::Text,
-        "the issuer's host",
-        "The only host (with port) that the metadata's `jwks_uri` may have.",
-    ),
-    field("jwks_cluster", Kind::Text, "`cluster`", "The cluster or upstream for that host."),
-];
-
-const STATUS: &[Field] = &[
-    field(
-        "prefixes",
-        Kind::Texts,
-        REQUIRED,
-        "https URLs that end with a slash; a token whose list is below none of them is refused.",
-    ),
-    field(
-        "cluster",
-        Kind::Text,
-        REQUIRED,
-        "The gateway's cluster (Envoy) or upstream that has the lists.",
-    ),
-    field(
-        "on_unknown",
-        Kind::Text,
-        "`deny`",
-        "While a token's list is not there, or too old: `deny` answers 503; `allow` decides without it.",
-    ),
-];
-
-const SUBJECT_CLAIMS: &[Field] = &[
-    field("session", Kind::Text, "`sid`", "Names the session."),
-    field("device", Kind::Text, NONE, "Names the device."),
-    field("tenant", Kind::Text, NONE, "Names the tenant."),
-    field("org_unit", Kind::Text, NONE, "Names the organizational unit."),
-    field("groups", Kind::Text, NONE, "Names the groups: a string or an array of them."),
-    field("email", Kind::Text, "`email`", "Holds the mail address."),
-    field("phone", Kind::Text, NONE, "Holds the phone number."),
 ];
 
 const ROUTE: &[Field] = &[
@@ -243,6 +109,12 @@ const ROUTE: &[Field] = &[
         Kind::Text,
         "`token`",
         "`token`, or `public`: no token is asked for or looked at.",
+    ),
+    field(
+        "credentials",
+        Kind::Texts,
+        "`[access_token, jwt_svid]`",
+        "A choice between `access_token` and `jwt_svid` (`Authorization`), `txn_token` (`Txn-Token`) and `workload_token` (`Workload-Identity-Token` with a proof), and between combinations such as `txn_token+workload_token`, of which all are asked for. Whatever is accepted and sent must be valid. Scopes, `acr` and `auth_time` are those of the first in this order.",
     ),
     field("scopes", Kind::Texts, "none", "The token must have all of these scopes."),
     field(
@@ -393,6 +265,13 @@ const HEADERS: &[Field] = &[
     field("client_id", Kind::Text, "`x-rescind-client`", "Gets `client_id`, else `azp`."),
     field("scope", Kind::Text, "`x-rescind-scope`", "Gets `scope`."),
     field("actor", Kind::Text, "`x-rescind-actor`", "Gets the `sub` of the present actor (`act`)."),
+    field("transaction", Kind::Text, "`x-rescind-transaction`", "Gets the `txn` of a Txn-Token."),
+    field(
+        "workload",
+        Kind::Text,
+        "`x-rescind-workload`",
+        "Gets the `sub` of a workload identity token that was proved.",
+    ),
 ];
 
 const CHALLENGE: &[Field] = &[
@@ -428,7 +307,7 @@ const PROOFS: &[Field] = &[
         "origins",
         Kind::Texts,
         REQUIRED,
-        "Under which names clients know this gateway, such as `https://api.example.com`: what `htu` must begin with. The request's own `Host` never counts.",
+        "Under which names clients know this gateway, such as `https://api.example.com`: what `htu`, or a workload's `aud`, must begin with. The request's own `Host` never counts.",
     ),
     field(
         "algorithms",
@@ -436,7 +315,7 @@ const PROOFS: &[Field] = &[
         "`[ES256, EdDSA]`",
         "Which signatures of proofs are accepted, as for issuers.",
     ),
-    field("max_age_secs", Kind::Number, "60", "How old a proof may be. From 1 to 300."),
+    field("max_age_secs", Kind::Number, "60", "How old a DPoP proof may be. From 1 to 300."),
     field(
         "max_ahead_secs",
         Kind::Number,
@@ -454,6 +333,18 @@ const PROOFS: &[Field] = &[
         Kind::Number,
         "131072",
         "How many proofs are remembered, so that each passes once, 32 bytes each in shared data. A busier gateway refuses proofs of clients whose clocks are behind. From 2048 to 2097152. Filters that share a `table` say the same; with another number they do not know each other's proofs, nor those from before a change.",
+    ),
+    field(
+        "audiences",
+        Kind::Texts,
+        "none",
+        "What the `aud` of a workload's proof may be instead of the address: names that workloads and this gateway have agreed on.",
+    ),
+    field(
+        "max_lifetime_secs",
+        Kind::Number,
+        "60",
+        "How long a workload's proof may be good. From 1 to 300.",
     ),
 ];
 

@@ -9,11 +9,13 @@ use super::*;
 use crate::record::FactKind;
 use crate::request::RequestView;
 use crate::route::{Access, Requirements, StepUp};
+use crate::slots::{Credentials, SlotSet};
 
 mod keys;
 mod proofs;
 mod reasons;
 mod reference;
+mod slots;
 mod status;
 
 /// A P-256 key from RFC 7517 appendix A.1.
@@ -59,6 +61,7 @@ fn most() -> Value {
     config["issuers"][0]["subject_claims"] = json!({
         "session": "session_id", "device": "did", "tenant": "tid", "org_unit": "ou",
         "groups": "groups", "email": "mail", "phone": "phone_number",
+        "transaction": "tx", "workload": "workload",
     });
     config["issuers"].as_array_mut().unwrap().push(json!({
         "issuer": "https://other.example.com", "audiences": ["a", "b"], "algorithms": ["EdDSA"],
@@ -79,9 +82,14 @@ fn most() -> Value {
         issuer[name.0] = json!(name.1);
         config["issuers"].as_array_mut().unwrap().push(issuer);
     }
+    config["issuers"].as_array_mut().unwrap().push(json!({
+        "txn_domain": "trust.example.com", "issuer": "https://tts.example.com",
+        "algorithms": ["ES256"], "keys": {"inline": key_set()},
+    }));
     config["routes"] = json!([
         {"path_prefix": "/public", "access": "public", "methods": ["GET"], "hosts": ["*.example.com"]},
-        {"path": "/admin", "access": "token", "scopes": ["admin", "write"]},
+        {"path": "/admin", "access": "token", "scopes": ["admin", "write"],
+         "credentials": ["access_token+txn_token", "workload_token"]},
         {"path": "/payments", "acr_values": ["phrh", "phr"], "max_age_secs": 300, "cors_preflight": true,
          "compliant_device": true, "max_risk": "low", "min_assurance": 3, "unchanged_claims": true, "on_gap": "deny",
          "in_flight": "cut"},
@@ -92,7 +100,8 @@ fn most() -> Value {
     config["revocation"]["wait_secs"] = json!(20);
     config["revocation"]["refresh_interval_secs"] = json!(2);
     config["identity"] = json!({
-        "headers": {"subject": "X-Sub", "issuer": "x-iss", "client_id": "x-client", "scope": "x-scope", "actor": "x-actor"},
+        "headers": {"subject": "X-Sub", "issuer": "x-iss", "client_id": "x-client", "scope": "x-scope", "actor": "x-actor",
+                    "transaction": "x-transaction", "workload": "x-workload"},
         "filter_state": true,
         "forward_token": true,
     });
@@ -109,6 +118,7 @@ fn most() -> Value {
     config["proofs"] = json!({
         "origins": ["https://api.example.com", "http://[::1]:8080"], "algorithms": ["ES256"],
         "max_age_secs": 30, "max_ahead_secs": 5, "nonce_key": "ab".repeat(32), "remembered": 2048,
+        "audiences": ["api"], "max_lifetime_secs": 20,
     });
     config["danger_xfcc_elements"] = json!(1);
     config["limits"] =
@@ -150,7 +160,7 @@ fn the_shortest_configuration_has_these_defaults() {
     assert_eq!(config.revocation.max_staleness, Duration::from_secs(60));
     assert_eq!(config.revocation.on_stale, OnStale::Deny);
     assert_eq!(config.revocation.wait, Duration::from_secs(20));
-    assert_eq!(config.identity.headers.spellings().len(), 20);
+    assert_eq!(config.identity.headers.spellings().len(), 28);
     assert!(!config.identity.filter_state);
     assert!(!config.identity.forward_token);
     assert_eq!(config.challenge, Challenge::default());
@@ -208,7 +218,14 @@ fn every_name_means_what_the_reference_says() {
     assert_eq!(access("POST", "/payments"), Access::Token(strong));
     assert_eq!(access("GET", "/public/x"), Access::Public);
     assert_eq!(access("POST", "/public/x"), scopes(&[]));
-    assert_eq!(access("POST", "/admin"), scopes(&["admin", "write"]));
+    let choices = ["access_token+txn_token", "workload_token"];
+    let choices = choices.map(|choice| SlotSet::parse(choice).unwrap());
+    let Access::Token(admin) = scopes(&["admin", "write"]) else { panic!() };
+    let admin = Requirements { credentials: Credentials::new(choices.to_vec()), ..admin };
+    assert_eq!(access("POST", "/admin"), Access::Token(admin));
+    let workload_rules = config.proofs.unwrap().workload_rules;
+    assert_eq!(workload_rules.audiences, ["api"]);
+    assert_eq!(workload_rules.longest(), Duration::from_secs(30));
     assert_eq!(config.revocation.on_stale, OnStale::Allow);
     assert_eq!(config.revocation.wait, Duration::from_secs(20));
     assert_eq!(config.identity.headers.subject.as_deref(), Some("x-sub"));

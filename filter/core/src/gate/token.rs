@@ -1,31 +1,31 @@
-//! From bytes to a verified token: RFC 7519 §7.2, RFC 8725 and RFC 9068 §4, in the order in which
-//! it is safe.
+//! From bytes to a verified token of those in `Authorization`: RFC 7519 §7.2, RFC 8725 and RFC 9068 §4, in the order in
+//! which it is safe. And what the other kinds have in common with it.
 //!
 //! Until its signature is checked, one thing of a token's content is looked at: `iss`, to find the
 //! keys. Everything that decides *how* it is checked comes from the issuer's configuration, and the
 //! header is compared with that.
 
-use std::rc::Rc;
-
 use super::Context;
 use super::binding::Binding;
-use super::verified::{Authentication, Lifetime, StatusPlace, Verified};
+use super::verified::{Lifetime, StatusPlace, Verified};
 use crate::claims::{self, Claims};
 use crate::config::{Config, Issuer, TokenType};
-use crate::identity::Identity;
 use crate::json::{self, Limits, Value, excerpt};
 use crate::jws::{Jws, typ_matches};
 use crate::keys::KeyMark;
 use crate::mapping;
+use crate::record::SubjectHash;
+use crate::slots::{Slot, SlotSet};
 use crate::spiffe::{self, JwtSvid};
 use crate::status_list::{StatusListError, StatusReference};
 use crate::subject::SubjectHasher;
 use crate::time::UnixTime;
 use crate::verdict::Denial;
 
-/// Verifies `token`, and keeps of it what later requests need.
+/// Verifies `token` of `Authorization`, which must be of an `accepted` kind, and keeps of it what later requests need.
 pub(super) fn verify(
     token: &[u8],
+    accepted: SlotSet,
     config: &Config,
     hasher: &SubjectHasher,
     context: &mut Context<'_>,
@@ -34,6 +34,13 @@ pub(super) fn verify(
     let jws = Jws::parse(token, config.limits.max_token_bytes).map_err(Denial::MalformedToken)?;
     let payload = json::parse(jws.payload(), &Limits::TOKEN).map_err(Denial::MalformedPayload)?;
     let (place, issuer) = issuer(&payload, config)?;
+    let slot = match issuer.trust_domain {
+        None => Slot::AccessToken,
+        Some(_) => Slot::JwtSvid,
+    };
+    if !accepted.contains(slot) {
+        return Err(Denial::WrongCredential { found: slot, accepted });
+    }
     let token_type = match issuer.trust_domain {
         None => token_type(&jws, issuer)?,
         Some(_) => {
@@ -41,10 +48,6 @@ pub(super) fn verify(
             TokenType::Jwt
         }
     };
-    if !issuer.algorithms.contains(&jws.algorithm()) {
-        let issuer = issuer.issuer.clone();
-        return Err(Denial::AlgorithmNotAllowed { algorithm: jws.algorithm(), issuer });
-    }
     let key = signing_key(&jws, place, issuer, context, now)?;
     let claims = match &issuer.trust_domain {
         None => Claims::parse(&payload).map_err(Denial::MalformedClaims)?,
@@ -69,26 +72,34 @@ pub(super) fn verify(
     audience(&claims, issuer)?;
     let lifetime = lifetime(&claims, issuer, now)?;
     let status = status(&payload, issuer)?;
-    let subjects = mapping::token_keys(&claims, &issuer.subject_claims, hasher);
-    if subjects.len() > mapping::MAX_TOKEN_KEYS {
-        let (count, limit) = (subjects.len(), mapping::MAX_TOKEN_KEYS);
-        return Err(Denial::TooManySubjects { count, limit });
-    }
-    Ok(Verified {
-        issuer: place,
-        key,
-        lifetime,
-        scopes: claims.scope.iter().map(|scope| (*scope).to_owned()).collect(),
-        status,
-        subjects,
-        authentication: Authentication {
-            acr: claims.acr.map(Box::from),
-            auth_time: claims.auth_time,
-        },
-        binding,
-        identity: Rc::new(Identity::new(&claims, subject, &config.identity.headers)),
-        state: None,
-    })
+    let subjects = subjects(&claims, issuer, hasher)?;
+    let draft = Draft { slot, issuer: place, key, lifetime, status, subjects };
+    Ok(Verified::new(draft, &claims, subject, &config.identity.headers).with_binding(binding))
+}
+
+/// What was found out about a token of any kind.
+pub(super) struct Draft {
+    pub(super) slot: Slot,
+    pub(super) issuer: usize,
+    pub(super) key: KeyMark,
+    pub(super) lifetime: Lifetime,
+    pub(super) status: Option<StatusPlace>,
+    pub(super) subjects: Vec<SubjectHash>,
+}
+
+/// By what the token can be revoked.
+pub(super) fn subjects(
+    claims: &Claims<'_>,
+    issuer: &Issuer,
+    hasher: &SubjectHasher,
+) -> Result<Vec<SubjectHash>, Denial> {
+    within_limit(mapping::token_keys(claims, &issuer.subject_claims, hasher))
+}
+
+/// None is left out: that would be a revocation that is lost.
+pub(super) fn within_limit(subjects: Vec<SubjectHash>) -> Result<Vec<SubjectHash>, Denial> {
+    let (count, limit) = (subjects.len(), mapping::MAX_TOKEN_KEYS);
+    if count > limit { Err(Denial::TooManySubjects { count, limit }) } else { Ok(subjects) }
 }
 
 /// Whose keys can have signed it, and its place in the configuration: the issuer's that `iss` names, else those of the
@@ -97,7 +108,7 @@ fn issuer<'c>(payload: &Value<'_>, config: &'c Config) -> Result<(usize, &'c Iss
     let iss = claims::peek_issuer(payload);
     let by_name = iss.and_then(|iss| config.issuer(iss));
     by_name
-        .or_else(|| config.trust_domain(&spiffe::peek_id(payload)?))
+        .or_else(|| config.trust_domain(spiffe::peek_id(payload)?.trust_domain()))
         .ok_or_else(|| Denial::UnknownIssuer { issuer: excerpt(iss.unwrap_or_default()) })
 }
 
@@ -119,8 +130,8 @@ fn token_type(jws: &Jws<'_>, issuer: &Issuer) -> Result<TokenType, Denial> {
     })
 }
 
-/// The issuer's key that made the signature.
-fn signing_key(
+/// The issuer's key that made the signature, by an algorithm that it may have used.
+pub(super) fn signing_key(
     jws: &Jws<'_>,
     place: usize,
     issuer: &Issuer,
@@ -128,6 +139,10 @@ fn signing_key(
     now: UnixTime,
 ) -> Result<KeyMark, Denial> {
     let name = || issuer.issuer.clone();
+    if !issuer.algorithms.contains(&jws.algorithm()) {
+        let algorithm = jws.algorithm();
+        return Err(Denial::AlgorithmNotAllowed { algorithm, issuer: name() });
+    }
     let keys = context.keys.keys(place).ok_or_else(|| Denial::KeysNotReady { issuer: name() })?;
     let (algorithm, kid) = (jws.algorithm(), jws.kid());
     let mut any_fits = false;
@@ -164,7 +179,11 @@ fn audience(claims: &Claims<'_>, issuer: &Issuer) -> Result<(), Denial> {
 }
 
 /// When the token may be used, if that is now and within what the issuer's configuration allows.
-fn lifetime(claims: &Claims<'_>, issuer: &Issuer, now: UnixTime) -> Result<Lifetime, Denial> {
+pub(super) fn lifetime(
+    claims: &Claims<'_>,
+    issuer: &Issuer,
+    now: UnixTime,
+) -> Result<Lifetime, Denial> {
     let leeway = issuer.leeway;
     let exp = required(claims.exp, "exp")?;
     let (from, limit) = match (claims.iat, issuer.assumed_lifetime) {
@@ -189,7 +208,7 @@ fn lifetime(claims: &Claims<'_>, issuer: &Issuer, now: UnixTime) -> Result<Lifet
 }
 
 /// Where the token's status is, if its issuer's configuration says that it has lists.
-fn status(payload: &Value<'_>, issuer: &Issuer) -> Result<Option<StatusPlace>, Denial> {
+pub(super) fn status(payload: &Value<'_>, issuer: &Issuer) -> Result<Option<StatusPlace>, Denial> {
     let (Some(source), Some(payload)) = (&issuer.status, payload.as_object()) else {
         return Ok(None);
     };

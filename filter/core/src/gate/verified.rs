@@ -4,47 +4,53 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::binding::Binding;
-use super::watched::Watched;
+use super::token::Draft;
 use super::{Context, Standing};
+use crate::claims::Claims;
 use crate::event;
-use crate::identity::Identity;
-use crate::in_flight::InFlight;
+use crate::identity::{Identity, IdentityHeaders};
 use crate::json;
 use crate::keys::{KeyMark, KeyStore};
 use crate::metrics::{Counters, Id};
 use crate::record::{FactKind, SubjectHash};
 use crate::route::{OnGap, Requirements, StepUp};
 use crate::shared::SharedData;
+use crate::slots::Slot;
 use crate::status_list::{OnUnknown, Status, StatusStore, Unknown};
 use crate::table::{Revocation, revocation, state};
 use crate::time::UnixTime;
-use crate::verdict::{Denial, Permit};
+use crate::verdict::Denial;
+use crate::wimse::PossessionKey;
 
 /// A token whose signature and claims were checked.
 #[derive(Clone, Debug)]
 pub(super) struct Verified {
+    /// What kind it is, and so where it counts.
+    pub(super) slot: Slot,
     /// The issuer's place in the configuration.
-    pub(super) issuer: usize,
-    pub(super) key: KeyMark,
-    pub(super) lifetime: Lifetime,
-    pub(super) scopes: Vec<String>,
-    pub(super) authentication: Authentication,
+    issuer: usize,
+    key: KeyMark,
+    lifetime: Lifetime,
+    scopes: Vec<String>,
+    authentication: Authentication,
     /// Where its issuer says whether it is still valid.
-    pub(super) status: Option<StatusPlace>,
+    status: Option<StatusPlace>,
     /// Whose revocation revokes it.
-    pub(super) subjects: Vec<SubjectHash>,
+    subjects: Vec<SubjectHash>,
     pub(super) identity: Rc<Identity>,
     /// Whose it is, if not everybody's who has it.
     pub(super) binding: Option<Binding>,
+    /// Of a workload's token: the key that its proofs are made with.
+    pub(super) possession: Option<Rc<PossessionKey>>,
     /// What the table said, and when.
-    pub(super) state: Option<KnownState>,
+    state: Option<KnownState>,
 }
 
 /// How the user was authenticated (RFC 9068 §2.2.1).
 #[derive(Clone, Debug)]
-pub(super) struct Authentication {
-    pub(super) acr: Option<Box<str>>,
-    pub(super) auth_time: Option<UnixTime>,
+struct Authentication {
+    acr: Option<Box<str>>,
+    auth_time: Option<UnixTime>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +72,7 @@ pub(super) struct StatusPlace {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct KnownState {
+struct KnownState {
     epoch: u64,
     revocation: Option<Revocation>,
     /// What holds besides, and refuses only where a route says so; the latest of each kind.
@@ -74,31 +80,49 @@ pub(super) struct KnownState {
 }
 
 impl Verified {
+    /// A token in `draft` whose claims are `claims`, and whose subject is `subject`.
+    pub(super) fn new(
+        draft: Draft,
+        claims: &Claims<'_>,
+        subject: &str,
+        names: &IdentityHeaders,
+    ) -> Self {
+        let Draft { slot, issuer, key, lifetime, status, subjects } = draft;
+        let authentication =
+            Authentication { acr: claims.acr.map(Box::from), auth_time: claims.auth_time };
+        Self {
+            slot,
+            issuer,
+            key,
+            lifetime,
+            scopes: claims.scope.iter().map(|scope| (*scope).to_owned()).collect(),
+            authentication,
+            status,
+            subjects,
+            identity: Rc::new(Identity::new(slot, claims, subject, names)),
+            binding: None,
+            possession: None,
+            state: None,
+        }
+    }
+
+    /// The same, bound as `binding` says.
+    pub(super) fn with_binding(self, binding: Option<Binding>) -> Self {
+        Self { binding, ..self }
+    }
+
+    /// The same, of a workload with `key`.
+    pub(super) fn with_possession(self, key: PossessionKey) -> Self {
+        Self { possession: Some(Rc::new(key)), ..self }
+    }
+
     /// Whether the key that verified the token still is its issuer's.
     pub(super) fn key_is_current(&mut self, keys: &KeyStore) -> bool {
         keys.is_current(self.issuer, &mut self.key)
     }
 
-    /// Checks 5 to 7: time, revocation and status, scope. Where the route watches what passes, the permit says what.
+    /// Checks 5 and 6: time, revocation and status, and what else was signalled.
     pub(super) fn judge(
-        &mut self,
-        standing: Standing,
-        required: &Requirements,
-        context: &mut Context<'_>,
-        statuses: &mut StatusStore,
-        counters: &mut Counters,
-        now: UnixTime,
-    ) -> Result<Permit, Denial> {
-        self.check(standing, required, context, statuses, counters, now)?;
-        let watched = match required.in_flight {
-            InFlight::Finish => Vec::new(),
-            InFlight::Cut => vec![Watched::new(self, required)],
-        };
-        let identity = Some(Rc::clone(&self.identity));
-        Ok(Permit { identity, stale: standing.is_stale, watched })
-    }
-
-    pub(super) fn check(
         &mut self,
         standing: Standing,
         required: &Requirements,
@@ -116,7 +140,7 @@ impl Verified {
             let iss = self.identity.issuer();
             place.check(iss, statuses, standing.keys_version, context.shared, now)?;
         }
-        let Requirements { scopes, step_up, refused_state, on_gap, .. } = required;
+        let Requirements { step_up, refused_state, on_gap, .. } = required;
         if *on_gap == OnGap::Deny
             && let Some(since) = context.table.gap(self.identity.issuer())
         {
@@ -128,6 +152,12 @@ impl Verified {
             let (event, step_up) = (event::name(event), step_up.clone());
             return Err(Denial::State { kind, signal, event, at, step_up });
         }
+        Ok(())
+    }
+
+    /// Check 7: how its user was authenticated, and what it is for.
+    pub(super) fn authorize(&self, required: &Requirements, now: UnixTime) -> Result<(), Denial> {
+        let Requirements { scopes, step_up, .. } = required;
         if !self.authentication.suffices(step_up, self.lifetime.leeway, now) {
             return Err(Denial::InsufficientAuthentication {
                 step_up: step_up.clone(),
@@ -179,6 +209,7 @@ impl Verified {
             .saturating_add(self.authentication.acr.as_ref().map_or(0, |acr| acr.len()))
             .saturating_add(self.status.as_ref().map_or(0, |place| place.uri.len()))
             .saturating_add(size_of_val(self.subjects.as_slice()))
+            .saturating_add(self.possession.as_ref().map_or(0, |_| size_of::<PossessionKey>()))
             .saturating_add(self.identity.bytes())
     }
 }

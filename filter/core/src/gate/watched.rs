@@ -14,11 +14,13 @@ use crate::verdict::{Denial, Permit};
 pub struct Watched {
     verified: Verified,
     required: Requirements,
+    /// Whether it says who calls, and what for.
+    is_first: bool,
 }
 
 impl Watched {
-    pub(super) fn new(verified: &Verified, required: &Requirements) -> Self {
-        Self { verified: verified.clone(), required: required.clone() }
+    pub(super) fn new(verified: &Verified, required: &Requirements, is_first: bool) -> Self {
+        Self { verified: verified.clone(), required: required.clone(), is_first }
     }
 
     /// Checks 4 to 7 once more. Whose the token is (8) the connection has settled.
@@ -33,7 +35,8 @@ impl Watched {
         if !self.verified.key_is_current(context.keys) {
             return Err(Denial::KeyWithdrawn(self.verified.identity.issuer().to_owned()));
         }
-        self.verified.check(standing, &self.required, context, statuses, counters, now)
+        self.verified.judge(standing, &self.required, context, statuses, counters, now)?;
+        if self.is_first { self.verified.authorize(&self.required, now) } else { Ok(()) }
     }
 }
 

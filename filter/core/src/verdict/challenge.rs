@@ -47,7 +47,7 @@ impl Denial {
 
     fn explained(&self, class: Class) -> Option<Reason> {
         let (error, description) = match class {
-            Class::NoSingleReading | Class::Forbidden | Class::NotNow => return None,
+            Class::BadRequest | Class::Forbidden | Class::NotNow => return None,
             // Without credentials there is no error (RFC 6750 §3.1), but the scopes help to get the
             // right token.
             Class::NoCredentials => ("", ""),

@@ -4,11 +4,16 @@ use std::rc::Rc;
 
 use crate::gate::Watched;
 use crate::identity::Identity;
+use crate::slots::SlotSet;
 
 /// Proof that a request passed every check. Only [`crate::gate::Gate::decide`] can make one.
 #[derive(Clone, Debug)]
 pub struct Permit {
     pub(crate) identity: Option<Rc<Identity>>,
+    /// What else was verified beside the credential that says who calls.
+    pub(crate) beside: [Option<Rc<Identity>>; 2],
+    /// Which credentials were verified.
+    pub(crate) verified: SlotSet,
     pub(crate) stale: bool,
     /// What it rests on, where that is to be watched.
     pub(crate) watched: Vec<Watched>,
@@ -17,14 +22,26 @@ pub struct Permit {
 impl Permit {
     /// That of a public route.
     pub(crate) const fn public() -> Self {
-        Self { identity: None, stale: false, watched: Vec::new() }
+        Self {
+            identity: None,
+            beside: [None, None],
+            verified: SlotSet::EMPTY,
+            stale: false,
+            watched: Vec::new(),
+        }
     }
 
     /// The headers to set on the request, after those of [`crate::identity::IdentityHeaders`] were
     /// removed from it.
+    pub fn headers(&self) -> impl Iterator<Item = &(String, String)> {
+        let beside = self.beside.iter().flatten().flat_map(|identity| identity.own_headers());
+        self.identity.as_deref().map_or(&[][..], Identity::headers).iter().chain(beside)
+    }
+
+    /// Which credentials were verified: no other may reach the service. None on a public route.
     #[must_use]
-    pub fn headers(&self) -> &[(String, String)] {
-        self.identity.as_deref().map_or(&[], Identity::headers)
+    pub const fn verified(&self) -> SlotSet {
+        self.verified
     }
 
     /// Who calls, as `sub`; nobody on a public route.

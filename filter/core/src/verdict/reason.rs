@@ -10,8 +10,14 @@ use crate::route::RouteError;
 impl Denial {
     /// The value of the `reason` metric. Part of the interface: renaming one is breaking.
     #[must_use]
-    pub const fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> &'static str {
         match self {
+            Self::InSlot { cause, .. } => cause.reason(),
+            Self::MissingCredential { .. } => "missing_credential",
+            Self::WrongCredential { .. } => "wrong_credential",
+            Self::TxnToken(error) => error.reason(),
+            Self::WorkloadToken(error) => error.reason(),
+            Self::WorkloadProof(error) => error.reason(),
             Self::NotConfigured => "not_configured",
             Self::Unreadable { .. } => "unreadable_request",
             Self::Route(RouteError::AmbiguousPath { .. } | RouteError::AmbiguousRoute) => {
@@ -89,8 +95,9 @@ impl Denial {
     /// The signal that the request was refused for, if one was: the thread from a refusal to its
     /// cause.
     #[must_use]
-    pub const fn signal(&self) -> Option<SignalId> {
+    pub fn signal(&self) -> Option<SignalId> {
         match self {
+            Self::InSlot { cause, .. } => cause.signal(),
             Self::Revoked { signal, .. }
             | Self::Disabled { signal, .. }
             | Self::State { signal, .. } => Some(*signal),

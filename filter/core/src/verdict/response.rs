@@ -47,10 +47,10 @@ impl Denial {
 
     /// The body: one for each class, so that it tells nothing about the token.
     #[must_use]
-    pub const fn body(&self) -> &'static str {
+    pub fn body(&self) -> &'static str {
         match self.class() {
             Class::NoCredentials => r#"{"error":"unauthorized"}"#,
-            Class::InvalidRequest | Class::NoSingleReading => r#"{"error":"invalid_request"}"#,
+            Class::InvalidRequest | Class::BadRequest => r#"{"error":"invalid_request"}"#,
             Class::InvalidToken => r#"{"error":"invalid_token"}"#,
             Class::InvalidProof => r#"{"error":"invalid_dpop_proof"}"#,
             Class::UseNonce => r#"{"error":"use_dpop_nonce"}"#,
@@ -63,7 +63,7 @@ impl Denial {
 
     /// How many seconds a client should wait before it tries again, if that can help.
     #[must_use]
-    pub const fn retry_after(&self) -> Option<u32> {
+    pub fn retry_after(&self) -> Option<u32> {
         match self.class() {
             Class::NotNow => Some(RETRY_AFTER_SECS),
             _ => None,

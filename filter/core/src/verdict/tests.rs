@@ -51,6 +51,13 @@ fn all() -> Vec<Denial> {
         Denial::WrongType { typ: None, issuer: issuer(), accepted: "at+jwt".to_owned() },
         Denial::SecurityEventToken,
         Denial::Svid(SvidError::HeaderMember),
+        Denial::MissingCredential { slot: Slot::TxnToken },
+        Denial::WrongCredential {
+            found: Slot::JwtSvid,
+            accepted: SlotSet::only(Slot::AccessToken),
+        },
+        Denial::WorkloadToken(WitError::NoKid).in_slot(Slot::WorkloadToken),
+        Denial::WorkloadProof(ProofError::Absent).in_slot(Slot::WorkloadToken),
         Denial::AlgorithmNotAllowed { algorithm, issuer: issuer() },
         Denial::UnknownKey { issuer: issuer(), kid: kid(), algorithm },
         Denial::BadSignature { issuer: issuer(), kid: None, algorithm },
@@ -164,6 +171,10 @@ fn operators_read_the_facts_that_were_compared() {
         "typ is absent, issuer `https://idp` accepts at+jwt",
         "a security event token is no access token",
         "the header of a JWT-SVID has no members but `alg`, `kid` and `typ`",
+        "no Txn-Token header",
+        "a token of kind `jwt_svid` where the route accepts `access_token`",
+        "Workload-Identity-Token: workload identity token does not name its key (`kid`)",
+        "Workload-Identity-Token: no Workload-Proof-Token header",
         "algorithm ES256 is not allowed for issuer `https://idp`",
         "issuer `https://idp` has no key `k1` for ES256",
         "bad ES256 signature, key absent of issuer `https://idp`",
@@ -229,7 +240,14 @@ fn clients_get_one_answer_for_each_class_and_nothing_more() {
                 r#"{"error":"invalid_request"}"#,
                 None,
             ),
-            "ambiguous_path" | "ambiguous_host" => {
+            "missing_credential" => (
+                401,
+                16,
+                Some(format!(r#"Bearer realm="api", {metadata}"#)),
+                r#"{"error":"unauthorized"}"#,
+                None,
+            ),
+            "ambiguous_path" | "ambiguous_host" | "invalid_wit" | "invalid_wpt" => {
                 (400, 3, None, r#"{"error":"invalid_request"}"#, None)
             }
             "device_not_compliant" | "risk_too_high" => {
@@ -309,6 +327,29 @@ fn clients_get_one_answer_for_each_class_and_nothing_more() {
         assert_eq!(denial.challenges(&challenge()), challenges, "{reason}");
         assert_eq!(denial.body(), body, "{reason}");
         assert_eq!(denial.retry_after(), retry, "{reason}");
+    }
+}
+
+#[test]
+fn what_is_wrong_outside_authorization_is_not_explained_in_a_challenge() {
+    let scope = || Denial::InsufficientScope { required: texts(&["a"]), missing: "a".to_owned() };
+    let expired = || Denial::Expired { exp: at(1), now: at(99), leeway: Duration::ZERO };
+    type Case = (fn() -> Denial, u16, u16);
+    let cases: [Case; 4] = [
+        (expired, 401, 400),
+        (|| Denial::NeverSynchronized, 503, 503),
+        (|| credential(CredentialError::Multiple), 400, 400),
+        (scope, 403, 403),
+    ];
+    for (denial, txn, workload) in cases {
+        for (slot, status) in [(Slot::TxnToken, txn), (Slot::WorkloadToken, workload)] {
+            let reason = denial().reason();
+            let refused = denial().in_slot(slot);
+            assert_eq!((refused.status(), refused.reason()), (status, reason), "{slot:?}");
+            let challenges = refused.challenges(&Challenge::default());
+            let expected = if status == 401 { vec!["Bearer"] } else { Vec::new() };
+            assert_eq!(challenges, expected, "{reason} {slot:?}");
+        }
     }
 }
 

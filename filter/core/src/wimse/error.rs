@@ -203,8 +203,8 @@ impl ProofError {
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::Absent => "no_wpt",
-            Self::Multiple
+            Self::Absent
+            | Self::Multiple
             | Self::Malformed(_)
             | Self::WrongType { .. }
             | Self::AlgorithmNotAllowed { .. }

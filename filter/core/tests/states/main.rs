@@ -18,6 +18,7 @@ mod in_flight;
 mod proofs;
 mod revocations;
 mod session_state;
+mod slots;
 mod status_lists;
 mod svids;
 #[path = "../world/mod.rs"]

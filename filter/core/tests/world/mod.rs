@@ -484,7 +484,8 @@ impl World {
         (Self::told_with(verdict, &challenge), nonce)
     }
 
-    fn judge(&mut self, request: &RequestView<'_>) -> Result<Permit, Denial> {
+    /// The verdict on any request.
+    pub(crate) fn judge(&mut self, request: &RequestView<'_>) -> Result<Permit, Denial> {
         let mut context = Context {
             table: &mut self.table,
             shared: &self.shared,

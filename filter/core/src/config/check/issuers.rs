@@ -6,12 +6,20 @@ use crate::config::shape::join;
 use crate::config::{Issuer, KeySource, MAX_ISSUERS, TokenType};
 use crate::jws::Algorithm;
 use crate::spiffe::{SVID_ALGORITHMS, TrustDomain};
+use crate::txn_token;
 
 /// More clock skew than this is not skew (specs A.1).
 const MAX_LEEWAY_SECS: u64 = 300;
 
 /// Tokens that live longer would keep revocations in memory for longer than is sensible: 31 days.
 const MAX_LIFETIME_SECS: u64 = 31 * 24 * 60 * 60;
+
+/// What an issuer's tokens are.
+enum Kind {
+    AccessTokens,
+    SpiffeDomain(TrustDomain),
+    TxnDomain(String),
+}
 
 impl Check {
     pub(super) fn issuers(&mut self, raw: Option<Vec<RawIssuer>>) -> Option<Vec<Issuer>> {
@@ -38,36 +46,42 @@ impl Check {
 
     fn issuer(&mut self, raw: RawIssuer, path: &str, seen: &mut Vec<String>) -> Option<Issuer> {
         let at = |name| join(path, name);
-        let trust_domain = match raw.trust_domain {
-            None => Some(None),
-            Some(name) => self.trust_domain(&name, raw.issuer.is_some(), path).map(Some),
-        };
-        let issuer = match &trust_domain {
-            Some(None) => self.issuer_name(raw.issuer, &at("issuer"), seen),
-            Some(Some(domain)) => {
+        let kind = self.kind(&raw, path);
+        let issuer = match &kind {
+            Some(Kind::SpiffeDomain(domain)) => {
                 self.issuer_name(Some(format!("spiffe://{domain}")), &at("trust_domain"), seen)
             }
+            Some(Kind::TxnDomain(domain)) => {
+                let issuer = self.issuer_name(raw.issuer, &at("issuer"), &mut Vec::new());
+                self.issuer_name(Some(format!("txn {domain}")), &at("txn_domain"), seen).and(issuer)
+            }
+            Some(Kind::AccessTokens) => self.issuer_name(raw.issuer, &at("issuer"), seen),
             None => None,
         };
-        let audiences = self.audiences(raw.audiences, &at("audiences"));
+        let audiences = match &kind {
+            Some(Kind::TxnDomain(domain)) => Some(vec![domain.clone()]),
+            _ => self.audiences(raw.audiences, &at("audiences")),
+        };
         let algorithms = self.algorithms(raw.algorithms, &at("algorithms"));
         let types = self.types(raw.types.clone(), &at("types"));
         let keys = self.keys(raw.keys, issuer.as_deref(), &at("keys"));
-        if let Some(domain) = &trust_domain {
-            let of_a_domain = domain.is_some();
+        if let Some(kind) = &kind {
+            let of_a_domain = matches!(kind, Kind::SpiffeDomain(_));
             self.kind_of_keys(keys.as_ref(), of_a_domain, &at("keys"));
             if of_a_domain {
                 let algorithms = algorithms.as_deref().unwrap_or_default();
                 self.only_an_svids(raw.types.is_some(), algorithms, path);
             }
         }
+        let is_txn = matches!(kind, Some(Kind::TxnDomain(_)));
         let status = match raw.status {
             Some(status) => self.status(status, &at("status")).map(Some),
             None => Some(None),
         };
         let leeway = raw.leeway_secs.unwrap_or(30);
         let leeway = self.seconds(leeway, &at("leeway_secs"), 0, MAX_LEEWAY_SECS);
-        let lifetime = raw.max_token_lifetime_secs.unwrap_or(3600);
+        let default = if is_txn { txn_token::DEFAULT_MAX_LIFETIME.as_secs() } else { 3600 };
+        let lifetime = raw.max_token_lifetime_secs.unwrap_or(default);
         let path_of_lifetime = at("max_token_lifetime_secs");
         let lifetime = self.seconds(lifetime, &path_of_lifetime, 1, MAX_LIFETIME_SECS);
         let assumed = match (raw.assumed_lifetime_secs, lifetime) {
@@ -77,11 +91,21 @@ impl Check {
             (Some(_), None) => None,
             (None, _) => Some(None),
         };
-        let claims = raw.subject_claims.unwrap_or_default();
+        let mut claims = raw.subject_claims.unwrap_or_default();
+        if is_txn {
+            claims.transaction.get_or_insert_with(|| "txn".to_owned());
+            claims.workload.get_or_insert_with(|| "req_wl".to_owned());
+        }
         let claims = self.subject_claims(claims, &at("subject_claims"));
+        let (trust_domain, txn_domain) = match kind? {
+            Kind::AccessTokens => (None, None),
+            Kind::SpiffeDomain(domain) => (Some(domain), None),
+            Kind::TxnDomain(domain) => (None, Some(domain)),
+        };
         Some(Issuer {
             issuer: issuer?,
-            trust_domain: trust_domain?,
+            trust_domain,
+            txn_domain,
             audiences: audiences?,
             algorithms: algorithms?,
             types: types?,
@@ -95,16 +119,46 @@ impl Check {
         })
     }
 
-    fn trust_domain(&mut self, name: &str, has_issuer: bool, path: &str) -> Option<TrustDomain> {
-        if has_issuer {
-            let remedy = "remove one of them: make an entry for each";
-            return self.wrong(path, "has both `issuer` and `trust_domain`", remedy);
+    fn kind(&mut self, raw: &RawIssuer, path: &str) -> Option<Kind> {
+        let remedy = "remove one of them: make an entry for each";
+        match (&raw.trust_domain, &raw.txn_domain) {
+            (None, None) => Some(Kind::AccessTokens),
+            (Some(_), Some(_)) => {
+                self.wrong(path, "has both `trust_domain` and `txn_domain`", remedy)
+            }
+            (Some(_), None) if raw.issuer.is_some() => {
+                self.wrong(path, "has both `issuer` and `trust_domain`", remedy)
+            }
+            (Some(name), None) => match TrustDomain::parse(name) {
+                Ok(domain) => Some(Kind::SpiffeDomain(domain)),
+                Err(error) => {
+                    let remedy = "write the bare name, such as `example.org`";
+                    self.wrong(&join(path, "trust_domain"), error.to_string(), remedy)
+                }
+            },
+            (None, Some(name)) => {
+                self.only_a_txn_tokens(raw, path);
+                if name.is_empty() {
+                    let remedy = "set it to the `aud` of the token service's tokens";
+                    self.add(&join(path, "txn_domain"), "is empty", remedy);
+                }
+                Some(Kind::TxnDomain(name.clone()))
+            }
         }
-        match TrustDomain::parse(name) {
-            Ok(domain) => Some(domain),
-            Err(error) => {
-                let remedy = "write the bare name, such as `example.org`";
-                self.wrong(&join(path, "trust_domain"), error.to_string(), remedy)
+    }
+
+    /// What is settled for Txn-Tokens is not for a configuration to say.
+    fn only_a_txn_tokens(&mut self, raw: &RawIssuer, path: &str) {
+        let settled = [
+            ("audiences", raw.audiences.is_some(), "their `aud` is `txn_domain`"),
+            ("types", raw.types.is_some(), "their `typ` is `txntoken+jwt`"),
+            ("assumed_lifetime_secs", raw.assumed_lifetime_secs.is_some(), "they have an `iat`"),
+            ("bound_tokens_only", raw.bound_tokens_only.is_some(), "they are bound to nothing"),
+        ];
+        for (name, is_set, fact) in settled {
+            if is_set {
+                let problem = format!("says nothing about Txn-Tokens: {fact}");
+                self.add(&join(path, name), problem, "remove it");
             }
         }
     }

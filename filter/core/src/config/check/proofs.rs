@@ -7,13 +7,19 @@ use crate::config::Proofs;
 use crate::config::raw::RawProofs;
 use crate::config::shape::join;
 use crate::dpop::{self, Rules, Window};
+use crate::lifetime::LifetimeRules;
 use crate::nonce::NonceKey;
 use crate::origin::Origin;
 use crate::replay;
+use crate::wimse;
 
 /// The most origins: each is compared with the address in each proof, and a gateway with more names needs them in
 /// several filters.
 const MAX_ORIGINS: usize = 64;
+
+/// How long a workload's proof may be good unless the configuration says otherwise: as long as a DPoP proof is, so that
+/// both are remembered alike.
+const DEFAULT_WORKLOAD_PROOF_LIFETIME: Duration = Duration::from_secs(60);
 
 impl Check {
     pub(super) fn proofs(&mut self, raw: RawProofs) -> Option<Proofs> {
@@ -36,9 +42,22 @@ impl Check {
         let (least, most) = replay::CAPACITY.into_inner();
         let remembered = raw.remembered.unwrap_or(replay::DEFAULT_CAPACITY.into());
         let remembered = self.number(remembered, &at("remembered"), least.into(), most.into());
+        let audiences = raw.audiences.unwrap_or_default();
+        self.refuse_empty(&audiences, &at("audiences"));
+        let lifetime = seconds(raw.max_lifetime_secs, DEFAULT_WORKLOAD_PROOF_LIFETIME);
+        let longest = wimse::MAX_PROOF_LIFETIME.as_secs();
+        let lifetime = self.seconds(lifetime, &at("max_lifetime_secs"), 1, longest);
         let window = Window { past: past?, future: future? };
+        let (algorithms, origins) = (algorithms?, origins?);
+        let workload_rules = wimse::ProofRules {
+            algorithms: algorithms.clone(),
+            origins: origins.clone(),
+            audiences,
+            lifetime: LifetimeRules { leeway: window.future, max_lifetime: lifetime? },
+        };
         Some(Proofs {
-            rules: Rules { algorithms: algorithms?, origins: origins?, window, nonces: nonces? },
+            rules: Rules { algorithms, origins, window, nonces: nonces? },
+            workload_rules,
             remembered: u32::try_from(remembered?).ok()?,
         })
     }

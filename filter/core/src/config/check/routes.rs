@@ -1,14 +1,15 @@
 //! What each request has to bring.
 
 use super::Check;
-use crate::config::MAX_ROUTES;
 use crate::config::raw::RawRoute;
 use crate::config::shape::join;
+use crate::config::{Issuer, MAX_ROUTES};
 use crate::in_flight::InFlight;
 use crate::record::FactKind;
 use crate::route::{
     Access, HostMatch, OnGap, PathMatch, PathPattern, Requirements, Route, Routes, StepUp,
 };
+use crate::slots::{Credentials, Slot, SlotSet};
 
 /// The longest `max_age_secs`: a year. Whoever writes more has mistaken the unit.
 const MAX_AGE_SECS: u64 = 365 * 24 * 3600;
@@ -153,6 +154,7 @@ impl Check {
             Some("cut") => Some(InFlight::Cut),
             Some(other) => self.no_choice(&join(path, "in_flight"), other, "`cut` or `finish`"),
         };
+        let credentials = self.credentials(raw.credentials.as_deref(), &join(path, "credentials"));
         Some(Requirements {
             scopes: scopes?,
             refused_state: refused_state?,
@@ -160,7 +162,52 @@ impl Check {
             step_up: StepUp { acr_values: acr_values?, max_age: max_age? },
             cors_preflight: raw.cors_preflight.unwrap_or_default(),
             in_flight: in_flight?,
+            credentials: credentials?,
         })
+    }
+
+    fn credentials(&mut self, choices: Option<&[String]>, path: &str) -> Option<Credentials> {
+        let Some(choices) = choices else { return Some(Credentials::default()) };
+        if choices.is_empty() {
+            let remedy = "remove it, or set `access: public` to ask for none";
+            return self.wrong(path, "is empty", remedy);
+        }
+        let names = Slot::ALL.map(|slot| format!("`{}`", slot.name())).join(", ");
+        let choice = |(index, text): (usize, &String)| match SlotSet::parse(text) {
+            Ok(choice) => Some(choice),
+            Err(error) => {
+                let remedy = format!("combine {names} with `+`");
+                self.wrong(&format!("{path}[{index}]"), error.to_string(), remedy)
+            }
+        };
+        let choices: Vec<Option<SlotSet>> = choices.iter().enumerate().map(choice).collect();
+        choices.into_iter().collect::<Option<_>>().map(Credentials::new)
+    }
+
+    /// Credentials that nobody could bring, since the configuration does not say whose are good.
+    pub(super) fn refuse_unusable(
+        &mut self,
+        routes: Option<&Routes>,
+        issuers: Option<&[Issuer]>,
+        has_proofs: bool,
+    ) {
+        let (Some(routes), Some(issuers)) = (routes, issuers) else { return };
+        let accepted = routes.accepted();
+        let needs = |slot, is_there: &dyn Fn(&Issuer) -> bool| {
+            accepted.contains(slot) && !issuers.iter().any(is_there)
+        };
+        if needs(Slot::TxnToken, &|issuer| issuer.txn_domain.is_some()) {
+            let problem = "has no token service, and a route accepts `txn_token`";
+            self.add("issuers", problem, "add an entry with `txn_domain`");
+        }
+        if needs(Slot::WorkloadToken, &|issuer| issuer.trust_domain.is_some()) {
+            let problem = "has no trust domain, and a route accepts `workload_token`";
+            self.add("issuers", problem, "add an entry with `trust_domain`");
+        }
+        if accepted.contains(Slot::WorkloadToken) && !has_proofs {
+            let problem = "is missing, and a route accepts `workload_token`";
+            self.add("proofs", problem, "say under which `origins` workloads know this gateway");
+        }
     }
 
     fn refused_state(&mut self, raw: &RawRoute, path: &str) -> Option<Vec<FactKind>> {

@@ -24,11 +24,14 @@ fn without_proofs_no_scheme_but_bearer_is_offered() {
 #[test]
 fn proofs_have_defaults_for_everything_but_the_names_of_the_gateway() {
     let config = with_proofs("origins", json!(["https://API.example.com:443"])).unwrap();
-    let Proofs { rules, remembered } = config.proofs.unwrap();
+    let Proofs { rules, workload_rules, remembered } = config.proofs.unwrap();
     assert_eq!(rules.origins.first().unwrap().as_str(), "https://api.example.com");
     assert_eq!(rules.window.whole(), Duration::from_secs(70));
     assert!(rules.nonces.is_none());
     assert_eq!(remembered, 128 * 1024);
+    // As long as DPoP proofs, and a little: what is remembered is remembered alike.
+    assert_eq!(workload_rules.longest(), Duration::from_secs(80));
+    assert!(workload_rules.audiences.is_empty());
     assert_eq!(config.challenge.dpop_algorithms, "ES256 EdDSA");
 }
 
@@ -38,6 +41,7 @@ fn both_sides_of_each_limit() {
         ("max_age_secs", [1, 300], [0, 301]),
         ("max_ahead_secs", [0, 300], [301, u64::MAX]),
         ("remembered", [2048, 2_097_152], [2047, 2_097_153]),
+        ("max_lifetime_secs", [1, 300], [0, 301]),
     ] {
         for number in good {
             assert!(with_proofs(name, json!(number)).is_ok(), "{name} {number}");

@@ -28,6 +28,7 @@ fn the_reference_and_the_types_have_the_same_names() {
     fn is_alternative(pointer: &str) -> bool {
         let elsewhere = match pointer {
             "/issuers/0/trust_domain" => "/issuers/2/trust_domain",
+            "/issuers/0/txn_domain" => "/issuers/5/txn_domain",
             "/issuers/0/keys/url" => "/issuers/1/keys/url",
             "/issuers/0/keys/cluster" => "/issuers/1/keys/cluster",
             "/issuers/0/keys/refresh_secs" => "/issuers/1/keys/refresh_secs",
@@ -37,6 +38,7 @@ fn the_reference_and_the_types_have_the_same_names() {
             "/issuers/0/keys/jwks_authority" => "/issuers/4/keys/jwks_authority",
             "/issuers/0/keys/jwks_cluster" => "/issuers/4/keys/jwks_cluster",
             "/routes/0/path" => "/routes/1/path",
+            "/routes/0/credentials" => "/routes/1/credentials",
             "/routes/0/scopes" => "/routes/1/scopes",
             "/routes/0/acr_values" => "/routes/2/acr_values",
             "/routes/0/max_age_secs" => "/routes/2/max_age_secs",
