@@ -23,6 +23,7 @@ mod promises;
 mod recovery;
 mod restarts;
 mod session_state;
+mod slots;
 mod status_lists;
 mod vectors;
 mod workloads;

@@ -31,7 +31,8 @@ fn text(bytes: &[u8]) -> String {
     Base64UrlSafeNoPadding::encode_to_string(bytes).expect("base64url")
 }
 
-fn digest(input: &str) -> String {
+/// Of a token, as another names it (`ath` of RFC 9449 §4.2).
+pub(crate) fn digest(input: &str) -> String {
     text(&Sha256::digest(input.as_bytes()))
 }
 
