@@ -205,6 +205,8 @@ fn issuers(root: &mut Section<'_>) -> Vec<(String, Mapping)> {
                 groups: claims.optional_text("groups", remedy),
                 email: claims.optional_text("email", remedy),
                 phone: claims.optional_text("phone", remedy),
+                transaction: claims.optional_text("transaction", remedy),
+                workload: claims.optional_text("workload", remedy),
             };
             claims.finish();
         }

@@ -13,6 +13,7 @@
 //! certificate.
 
 use rescind_core::config::{Challenge, Config};
+use rescind_core::credential::AUTHORIZATION;
 use rescind_core::request::{Field, RequestView};
 use rescind_core::resource_metadata::MetadataAnswer;
 use rescind_core::verdict::{Denial, Permit};
@@ -20,7 +21,7 @@ use rescind_core::verdict::{Denial, Permit};
 use crate::family::Family;
 use crate::host::{self, Action, Map, Status};
 use crate::pairs::{self, Pairs};
-use crate::withheld::{AUTHORIZATION, POISON, Taking, Withheld, dropped};
+use crate::withheld::{POISON, Taking, Withheld, credential};
 use crate::worker::{Waiting, Worker};
 
 /// Filter state for access logs and later filters; Envoy puts `wasm.` before each name.
@@ -278,15 +279,19 @@ fn forward(
     for name in reserved {
         remove(name, family).map_err(refused(removing))?;
     }
-    let dropped = dropped(permit, view, config);
-    for (name, field) in dropped.iter().flatten() {
-        if *field == Field::Many && !family.removes_headers() {
-            return Err(refused(removing)(Status::NOT_FOUND));
+    for name in permit.withheld(config) {
+        match credential(view, name) {
+            Field::Absent => {}
+            Field::Many if !family.removes_headers() => {
+                return Err(refused(removing)(Status::NOT_FOUND));
+            }
+            Field::One(_) | Field::Many => {
+                remove(name.as_bytes(), family).map_err(refused(removing))?;
+            }
         }
-        remove(name.as_bytes(), family).map_err(refused(removing))?;
     }
     if let Some(withheld) = withheld {
-        let is_kept = |name: &str| !dropped.iter().flatten().any(|(dropped, _)| *dropped == name);
+        let is_kept = |name: &str| permit.withheld(config).all(|withheld| withheld != name);
         withheld.put_back(is_kept).map_err(refused(setting))?;
     }
     // Adding is cheaper than replacing, but some hosts do not really remove headers.

@@ -1,23 +1,15 @@
-//! The credentials of a request: what becomes of them while it waits, and which of them go on.
+//! The credentials of a request, and what becomes of them while it waits.
 //!
 //! A host that lets a paused request go on by mistake must not take a credential to the service that nobody has checked.
 //! So they are taken out before the pause, and come back with a permit only.
 
-use rescind_core::config::Config;
+use rescind_core::credential::{AUTHORIZATION, DPOP, TXN_TOKEN, WORKLOAD_PROOF, WORKLOAD_TOKEN};
 use rescind_core::request::{Field, RequestView};
-use rescind_core::slots::{Slot, SlotSet};
-use rescind_core::verdict::Permit;
 
 use crate::host::{self, Status};
 
 /// What the service sees instead of a credential if a request should reach it that must not.
 pub(crate) const POISON: &[u8] = b"Rescind refused";
-
-/// The headers that credentials come in.
-pub(crate) const AUTHORIZATION: &str = "authorization";
-const TXN_TOKEN: &str = "txn-token";
-const WORKLOAD_TOKEN: &str = "workload-identity-token";
-const WORKLOAD_PROOF: &str = "workload-proof-token";
 
 /// What the credentials' headers said before they were overwritten.
 #[derive(Default)]
@@ -28,13 +20,9 @@ pub(crate) struct Withheld {
 impl Withheld {
     /// The credentials of a request; with `slots`, also those outside `Authorization`.
     pub(crate) fn of(view: &RequestView<'_>, slots: bool) -> Self {
-        let others = [
-            (TXN_TOKEN, view.txn_token),
-            (WORKLOAD_TOKEN, view.workload_token),
-            (WORKLOAD_PROOF, view.workload_proof),
-        ];
-        let others = others.into_iter().filter(|_| slots);
-        let fields = [(AUTHORIZATION, view.authorization)].into_iter().chain(others);
+        let names = [AUTHORIZATION, TXN_TOKEN, WORKLOAD_TOKEN, WORKLOAD_PROOF];
+        let names = names.into_iter().filter(|name| slots || *name == AUTHORIZATION);
+        let fields = names.map(|name| (name, credential(view, name)));
         let values = fields.filter_map(|(name, field)| match field {
             Field::One(value) => Some((name, value.to_vec())),
             Field::Absent | Field::Many => None,
@@ -96,26 +84,14 @@ impl std::fmt::Debug for Withheld {
     }
 }
 
-/// The credentials that do not reach the service.
-pub(crate) fn dropped<'a>(
-    permit: &Permit,
-    view: &RequestView<'a>,
-    config: &Config,
-) -> [Option<(&'static str, Field<'a>)>; 5] {
-    let is_public = permit.subject().is_none();
-    let verified = permit.verified();
-    let forwards = config.identity.forward_token && !verified.within(SlotSet::BEARER).is_empty();
-    let has_slots = config.has_slots();
-    let drop = |condition: bool, name, field| {
-        (condition && field != Field::Absent).then_some((name, field))
-    };
-    [
-        drop(!is_public && !forwards, AUTHORIZATION, view.authorization),
-        // A proof is for this gateway: to a service that has another name it proves nothing.
-        drop(!is_public && config.proofs.is_some(), "dpop", view.proof),
-        // A Txn-Token goes through the call as it is. Without its proof, a workload's token says nothing.
-        drop(has_slots && !verified.contains(Slot::TxnToken), TXN_TOKEN, view.txn_token),
-        drop(has_slots, WORKLOAD_TOKEN, view.workload_token),
-        drop(has_slots, WORKLOAD_PROOF, view.workload_proof),
-    ]
+/// The credential in the header `name`.
+pub(crate) fn credential<'a>(view: &RequestView<'a>, name: &str) -> Field<'a> {
+    match name {
+        AUTHORIZATION => view.authorization,
+        DPOP => view.proof,
+        TXN_TOKEN => view.txn_token,
+        WORKLOAD_TOKEN => view.workload_token,
+        WORKLOAD_PROOF => view.workload_proof,
+        _ => Field::Absent,
+    }
 }

@@ -219,7 +219,7 @@ fn challenge(config: &Config) -> Challenge {
 }
 
 fn permitted(permit: &Permit) -> serde_json::Value {
-    let headers = permit.headers().iter().map(|(name, value)| (name.clone(), json!(value)));
+    let headers = permit.headers().map(|(name, value)| (name.clone(), json!(value)));
     let headers: serde_json::Map<_, _> = headers.collect();
     let mut context = json!({ "headers": headers });
     for (name, value) in [("subject", permit.subject()), ("issuer", permit.issuer())] {

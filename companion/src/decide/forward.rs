@@ -54,16 +54,10 @@ pub(crate) fn permitted(form: Forward, permit: &Permit, config: &Config) -> Repl
 /// The headers that a client may not send, or the service may not see, and that the permit does not
 /// set.
 pub(crate) fn removed(permit: &Permit, config: &Config) -> Vec<String> {
-    let is_set = |name: &String| permit.headers().iter().any(|(set, _)| set == name);
+    let is_set = |name: &String| permit.headers().any(|(set, _)| set == name);
     let mut names = config.identity.headers.spellings();
     names.retain(|name| !is_set(name));
-    if permit.subject().is_some() && !config.identity.forward_token {
-        names.push("authorization".to_owned());
-    }
-    // A proof is for the gateway: to a service that has another name it proves nothing.
-    if permit.subject().is_some() && config.proofs.is_some() {
-        names.push("dpop".to_owned());
-    }
+    names.extend(permit.withheld(config).map(str::to_owned));
     names
 }
 

@@ -8,6 +8,7 @@
 use hyper::Version;
 use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
+use rescind_core::credential::{DPOP, TXN_TOKEN, WORKLOAD_PROOF, WORKLOAD_TOKEN};
 use rescind_core::request::{Field, RequestView};
 use rescind_core::verdict::Denial;
 
@@ -61,7 +62,10 @@ pub(crate) fn request<'h>(
         path,
         host,
         authorization,
-        proof: field("dpop"),
+        proof: field(DPOP),
+        txn_token: field(TXN_TOKEN),
+        workload_token: field(WORKLOAD_TOKEN),
+        workload_proof: field(WORKLOAD_PROOF),
         forwarded_certificate: field("x-forwarded-client-cert"),
         // For answers of gRPC, which the gateway makes of ours.
         grpc: false,

@@ -11,6 +11,17 @@
 
 use crate::request::{Field, RequestView};
 
+/// The header with the token (RFC 6750 §2.1).
+pub const AUTHORIZATION: &str = "authorization";
+/// The header with the proof that a token is its sender's (RFC 9449 §4.1).
+pub const DPOP: &str = "dpop";
+/// The header with a Txn-Token (draft-ietf-oauth-transaction-tokens).
+pub const TXN_TOKEN: &str = "txn-token";
+/// The header with a workload identity token (draft-ietf-wimse-workload-creds).
+pub const WORKLOAD_TOKEN: &str = "workload-identity-token";
+/// The header with a workload's proof (draft-ietf-wimse-wpt).
+pub const WORKLOAD_PROOF: &str = "workload-proof-token";
+
 /// Why no token could be taken from the request.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum CredentialError {

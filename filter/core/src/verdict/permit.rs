@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
+use crate::config::Config;
+use crate::credential::{AUTHORIZATION, DPOP, TXN_TOKEN, WORKLOAD_PROOF, WORKLOAD_TOKEN};
 use crate::gate::Watched;
 use crate::identity::Identity;
-use crate::slots::SlotSet;
+use crate::slots::{Slot, SlotSet};
 
 /// Proof that a request passed every check. Only [`crate::gate::Gate::decide`] can make one.
 #[derive(Clone, Debug)]
@@ -36,6 +38,25 @@ impl Permit {
     pub fn headers(&self) -> impl Iterator<Item = &(String, String)> {
         let beside = self.beside.iter().flatten().flat_map(|identity| identity.own_headers());
         self.identity.as_deref().map_or(&[][..], Identity::headers).iter().chain(beside)
+    }
+
+    /// The headers with credentials that must not reach the service: what nobody has verified, what is for this gateway
+    /// alone, and tokens that `config` says are not passed on.
+    pub fn withheld(&self, config: &Config) -> impl Iterator<Item = &'static str> {
+        let is_public = self.identity.is_none();
+        let has_bearer = !self.verified.within(SlotSet::BEARER).is_empty();
+        let forwards = config.identity.forward_token && has_bearer;
+        let has_slots = config.has_slots();
+        let credentials = [
+            (AUTHORIZATION, !is_public && !forwards),
+            // A proof is for this gateway: to a service that has another name it proves nothing.
+            (DPOP, !is_public && config.proofs.is_some()),
+            // A Txn-Token goes through the call as it is. Without its proof, a workload's token says nothing.
+            (TXN_TOKEN, has_slots && !self.verified.contains(Slot::TxnToken)),
+            (WORKLOAD_TOKEN, has_slots),
+            (WORKLOAD_PROOF, has_slots),
+        ];
+        credentials.into_iter().filter_map(|(name, is_withheld)| is_withheld.then_some(name))
     }
 
     /// Which credentials were verified: no other may reach the service. None on a public route.
