@@ -237,7 +237,7 @@ fn decoded(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn permitted(permit: &Permit, worker: &Worker) -> CheckResponse {
-    let headers = permit.headers().iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let headers = permit.headers().map(|(name, value)| (name.as_str(), value.as_str()));
     let removed = forward::removed(permit, worker.config());
     let known = permit.subject().map(|subject| ("subject", subject.to_owned()));
     CheckResponse::ok(headers, removed, known.into_iter())
