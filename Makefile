@@ -39,7 +39,7 @@ E2E_THREADS ?= 4
 WHEEL_ENVOY := $(CURDIR)/.tools/envoy/envoy/_bin/envoy
 find_envoy = $${ENVOY:-$$(command -v envoy || { command -v func-e >/dev/null && func-e which; } || echo $(WHEEL_ENVOY))}
 
-.PHONY: help docs demo test unit wasm-unit differential fuzz e2e bench bench-signatures wasm trap-wasm companion static-companion \
+.PHONY: help docs demo test unit wasm-unit differential fuzz e2e bench bench-companion bench-signatures wasm trap-wasm companion static-companion \
 	image lint audit envoy nginx targets test-tools clean
 
 help: ## list the targets
@@ -99,6 +99,10 @@ bench: wasm companion envoy ## the measurements of the README; takes minutes
 	cargo build --quiet --release -p rescind-e2e -p rescind-companion
 	ENVOY=$(find_envoy) RESCIND=$(CARGO_TARGET_DIR)/release/rescind $(CARGO_TARGET_DIR)/release/bench
 	$(MAKE) bench-signatures
+
+bench-companion: ## the companion by itself, with a million live records; a minute
+	cargo build --quiet --release -p rescind-e2e -p rescind-companion
+	RESCIND=$(CARGO_TARGET_DIR)/release/rescind $(CARGO_TARGET_DIR)/release/bench companion
 
 bench-signatures: targets ## one signature check in software, as wasm under Node
 	command -v node >/dev/null || apt-get install -y nodejs
