@@ -129,6 +129,80 @@ const EXPECTED: &[(&str, &str, Profile, &str)] = &[
     ("87-neg-alg-none.json", "invalid_key", LegacySubject, "invalid_key"),
 ];
 
+/// The payloads, by their numbers, that a profile reads otherwise than strictly, and how.
+const OTHERWISE: &[(Profile, &[(&str, &str)])] = &[
+    (Profile::Strict, &[]),
+    (LegacySubject, &[("53", ""), ("56", ""), ("63", "revoked_before")]),
+    (
+        Okta,
+        &[
+            ("50", "revoked_before"),
+            ("51", ""),
+            ("52", "revoked_before"),
+            ("53", "risk_high risk_medium"),
+            ("55", "claims_changed"),
+            ("56", "-risk_high -risk_medium"),
+            ("57", "-risk_high -risk_medium"),
+            ("63", "revoked_before"),
+            ("70", "revoked_before"),
+        ],
+    ),
+    (
+        GoogleRisc,
+        &[
+            ("40", "disabled revoked_before"),
+            ("41", ""),
+            ("42", ""),
+            ("64", ""),
+            ("65", ""),
+            ("82", "revoked_before"),
+        ],
+    ),
+    (
+        SseId1,
+        &[
+            ("40", "disabled revoked_before"),
+            ("41", ""),
+            ("42", ""),
+            ("50", "revoked_before"),
+            ("51", ""),
+            ("52", "revoked_before"),
+            ("53", ""),
+            ("55", "claims_changed"),
+            ("56", ""),
+            ("63", "revoked_before"),
+            ("64", ""),
+            ("65", ""),
+            ("70", "revoked_before"),
+        ],
+    ),
+    (
+        AuthentikLegacy,
+        &[
+            ("53", ""),
+            ("56", ""),
+            ("61", "revoked_before"),
+            ("63", "revoked_before"),
+            ("82", "revoked_before"),
+        ],
+    ),
+    (
+        Keycloak,
+        &[
+            ("42", ""),
+            ("50", "revoked_before"),
+            ("51", ""),
+            ("52", "revoked_before"),
+            ("53", ""),
+            ("55", "claims_changed"),
+            ("56", ""),
+            ("63", "revoked_before"),
+            ("64", ""),
+            ("70", "revoked_before"),
+        ],
+    ),
+];
+
 /// Where we differ from INDEX.md, and why.
 const DIFFERENT: [(&str, &str); 3] = [
     ("05", "a SET from the year 2451 is refused under every profile: its revocations would last"),
@@ -255,4 +329,19 @@ fn every_profile_has_its_name() {
     }
     assert_eq!(Profile::from_name("Okta"), None);
     assert_eq!(Profile::default(), Profile::Strict);
+}
+
+#[test]
+fn each_profile_reads_what_it_is_meant_for_otherwise_and_everything_else_strictly() {
+    assert_eq!(OTHERWISE.len(), Profile::ALL.len());
+    for (profile, expected) in OTHERWISE {
+        let otherwise: Vec<_> = EXPECTED
+            .iter()
+            .map(|(name, strict, ..)| (name, strict, outcome(&load(name), *profile)))
+            .filter(|(_, strict, found)| found != *strict)
+            .map(|(name, _, found)| (name.get(..2).unwrap(), found))
+            .collect();
+        let found: Vec<_> = otherwise.iter().map(|(name, found)| (*name, found.as_str())).collect();
+        assert_eq!(found, *expected, "{}", profile.name());
+    }
 }
