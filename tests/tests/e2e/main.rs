@@ -1,5 +1,6 @@
 //! What Rescind promises, and what it does when something breaks: one sentence a test.
 
+mod asking;
 mod configuration;
 mod discovery;
 mod ext_authz;

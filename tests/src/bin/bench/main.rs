@@ -4,10 +4,11 @@
 //! in turn, so that a machine that slows down slows all of them. The figure is the processor time of
 //! the whole Envoy process per request, from `/proc`. Ratios are what to compare; values depend on the
 //! machine. A second part measures the time from the companion's `202` to the first refusal, a third
-//! the companion by itself: `bench companion` does only that.
+//! the companion by itself: `bench companion` does only that, `bench decisions` only its decisions.
 
 mod authz;
 mod companion;
+mod decisions;
 mod envoy;
 mod followers;
 mod garbage;
@@ -41,8 +42,15 @@ const SIGNALS: usize = 500;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout();
+    let only = std::env::args().nth(1);
+    if only.as_deref() != Some("companion") {
+        writeln!(out, "{}", decisions::measure()?)?;
+    }
+    if only.as_deref() == Some("decisions") {
+        return Ok(());
+    }
     writeln!(out, "{}", companion::measure()?)?;
-    if std::env::args().nth(1).as_deref() == Some("companion") {
+    if only.as_deref() == Some("companion") {
         return Ok(());
     }
     let setup = setup::Setup::start();
