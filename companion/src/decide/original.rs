@@ -9,6 +9,7 @@ use hyper::Version;
 use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use rescind_core::credential::{DPOP, TXN_TOKEN, WORKLOAD_PROOF, WORKLOAD_TOKEN};
+use rescind_core::mcp::McpHeaders;
 use rescind_core::request::{Field, RequestView};
 use rescind_core::verdict::Denial;
 
@@ -67,6 +68,7 @@ pub(crate) fn request<'h>(
         workload_token: field(WORKLOAD_TOKEN),
         workload_proof: field(WORKLOAD_PROOF),
         forwarded_certificate: field("x-forwarded-client-cert"),
+        mcp: McpHeaders::find(field),
         // For answers of gRPC, which the gateway makes of ours.
         grpc: false,
         preflight,
@@ -171,6 +173,18 @@ mod tests {
             let view = view(form, &call).unwrap();
             assert!(view.authorization == Field::One(b"Bearer a"), "{form:?}");
             assert!(view.proof == Field::Many, "{form:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_mcp_request_says_is_read_in_every_form_and_spelling() {
+        let mcp = [("mcp-method", "tools/call"), ("mcp-name", "a"), ("mcp_name", "b")];
+        let headers = [&ALL[..], &mcp].concat();
+        for form in Forward::ALL {
+            let call = call("/v1/check/", &headers);
+            let view = view(form, &call).unwrap();
+            assert!(view.mcp.method == Field::One(b"tools/call"), "{form:?}");
+            assert!(view.mcp.name == Field::Many, "{form:?}");
         }
     }
 

@@ -4,7 +4,8 @@
 //! From version 2026-07-28 on, `Mcp-Method` and `Mcp-Name` repeat what the body says, so that a
 //! gateway can route and decide without reading it. They are the client's words: a decision on them
 //! holds only if the server behind the gateway refuses requests whose headers and body differ, as
-//! the standard asks it to. Earlier versions have no such headers ([`Version::has_routing_headers`]).
+//! the standard asks it to. Earlier versions have no such headers ([`Version::has_routing_headers`]); what that
+//! means for routes is in [`crate::route::mcp`].
 //!
 //! A name that no header can carry is sent as `=?base64?…?=`. [`name`] decodes it, and refuses what
 //! one reader might decode and another take literally: then the gate and the server would see two
@@ -27,6 +28,9 @@ pub const MAX_NAME_BYTES: usize = 2048;
 
 /// The longest method; `notifications/resources/list_changed` has 36 bytes.
 pub const MAX_METHOD_BYTES: usize = 128;
+
+/// The methods whose requests name something, and must say what.
+pub const NAMING_METHODS: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
 
 const PREFIX: &[u8] = b"=?base64?";
 const SUFFIX: &[u8] = b"?=";
@@ -74,6 +78,15 @@ pub enum McpError {
     /// Something that starts or ends like the encoded form and is not one.
     #[error("Mcp-Name is not well-formed base64 of UTF-8")]
     MalformedName,
+    /// A version whose requests do not say what they do.
+    #[error("a request of version {version} does not say it in headers")]
+    Silent {
+        /// The version.
+        version: &'static str,
+    },
+    /// Messages are sent by POST (Streamable HTTP, "Sending Messages").
+    #[error("it is not sent by POST")]
+    NoMessage,
     /// Longer than [`MAX_NAME_BYTES`].
     #[error("Mcp-Name has {length} bytes, at most {MAX_NAME_BYTES} are allowed")]
     NameTooLong {
@@ -83,7 +96,7 @@ pub enum McpError {
 }
 
 /// The MCP headers of a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct McpHeaders<'a> {
     /// All `mcp-protocol-version` headers.
     pub protocol_version: Field<'a>,
@@ -102,6 +115,43 @@ pub struct McpRequest<'a> {
     pub method: Option<&'a str>,
     /// The tool, prompt or resource, if headers say it; decoded.
     pub name: Option<Cow<'a, str>>,
+}
+
+impl<'a> McpHeaders<'a> {
+    /// Those that `field` finds by their names in lower case, in the spellings of [`McpHeaders::add`].
+    pub fn find(field: impl Fn(&str) -> Field<'a>) -> Self {
+        let any = |names: &[&str]| {
+            names.iter().fold(Field::Absent, |found, name| found.joined(field(name)))
+        };
+        Self {
+            protocol_version: any(&[
+                "mcp-protocol-version",
+                "mcp_protocol-version",
+                "mcp-protocol_version",
+                "mcp_protocol_version",
+            ]),
+            method: any(&["mcp-method", "mcp_method"]),
+            name: any(&["mcp-name", "mcp_name"]),
+        }
+    }
+
+    /// Takes note of a header if it is one of these, in any case, and with `_` for `-`: some servers take the one for
+    /// the other, and would see a header that the gate has not read.
+    pub fn add(&mut self, name: &[u8], value: &'a [u8]) {
+        let is = |known: &[u8]| {
+            known.len() == name.len()
+                && known.iter().zip(name).all(|(known, byte)| {
+                    *known == byte.to_ascii_lowercase() || (*known == b'-' && *byte == b'_')
+                })
+        };
+        let field = match name.len() {
+            8 if is(b"mcp-name") => &mut self.name,
+            10 if is(b"mcp-method") => &mut self.method,
+            20 if is(b"mcp-protocol-version") => &mut self.protocol_version,
+            _ => return,
+        };
+        *field = field.joined(Field::One(value));
+    }
 }
 
 impl Version {
@@ -140,9 +190,7 @@ impl<'a> McpRequest<'a> {
         let method = method.ok_or(McpError::Missing { header: "Mcp-Method" })?;
         let method = method_name(method)?;
         let name = value(headers.name, "Mcp-Name")?.map(name).transpose()?;
-        // Only these three name something.
-        let needs_name = matches!(method, "tools/call" | "prompts/get" | "resources/read");
-        if needs_name && name.is_none() {
+        if NAMING_METHODS.contains(&method) && name.is_none() {
             return Err(McpError::Missing { header: "Mcp-Name" });
         }
         Ok(Self { version, method: Some(method), name })
@@ -220,7 +268,8 @@ fn value<'a>(field: Field<'a>, header: &'static str) -> Result<Option<&'a [u8]>,
     }
 }
 
-fn method_name(value: &[u8]) -> Result<&str, McpError> {
+/// A method as `Mcp-Method` carries it.
+pub fn method_name(value: &[u8]) -> Result<&str, McpError> {
     let is_allowed = |byte: &u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'.' | b'$')
     };

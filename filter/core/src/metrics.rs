@@ -84,6 +84,7 @@ metrics! {
     "unreadable_request" "the host did not show the request."
     "ambiguous_path" "the path can be read in several ways."
     "ambiguous_host" "the host has bytes that no host name has."
+    "unclear_mcp_message" "routes depend on what an MCP request does, and its headers do not say it clearly."
     "no_credentials" "no Authorization header."
     "unsupported_scheme" "an Authorization scheme that is not accepted."
     "multiple_credentials" "more than one credential."

@@ -7,6 +7,8 @@
 //! A target that can be read in two ways is refused ([`path`]), because the gate and the service
 //! behind it might differ.
 
+use crate::mcp::McpHeaders;
+
 pub mod path;
 
 /// One request. The shell fills it in and decides nothing.
@@ -30,6 +32,8 @@ pub struct RequestView<'a> {
     pub workload_proof: Field<'a>,
     /// All `x-forwarded-client-cert` headers.
     pub forwarded_certificate: Field<'a>,
+    /// What an MCP request says about itself.
+    pub mcp: McpHeaders<'a>,
     /// Whether the content type says gRPC: then the answer carries a gRPC status.
     pub grpc: bool,
     /// The method that a browser asks about, if this is a CORS preflight: `OPTIONS` with an `origin`, with
@@ -56,6 +60,15 @@ pub enum Field<'a> {
 }
 
 impl<'a> Field<'a> {
+    /// Both fields, as if their names were one.
+    #[must_use]
+    pub const fn joined(self, other: Self) -> Self {
+        match (self, other) {
+            (field, Self::Absent) | (Self::Absent, field) => field,
+            (Self::One(_) | Self::Many, Self::One(_) | Self::Many) => Self::Many,
+        }
+    }
+
     /// The field whose values are `values`.
     pub fn from_values(mut values: impl Iterator<Item = &'a [u8]>) -> Self {
         match (values.next(), values.next()) {

@@ -5,7 +5,8 @@
 //! that end at a segment's end, no patterns. A request whose path is read in several ways
 //! ([`crate::request::path`]) must find the same route in all of them, else it is refused. `HEAD`
 //! counts as `GET` (RFC 9110 §9.3.2: the same, without a body). A trailing slash makes no
-//! difference to an exact path, because to most services it makes none.
+//! difference to an exact path, because to most services it makes none. A route may also ask what an MCP request says
+//! it does ([`mcp`]).
 //!
 //! What this module refuses to do: let a configuration be bypassed by how a path is spelled. Paths
 //! are checked only where they matter; a configuration without a route that names a path lets every
@@ -15,10 +16,15 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::in_flight::InFlight;
+use crate::mcp::McpError;
 use crate::record::FactKind;
 use crate::request::RequestView;
 use crate::request::path::{self, PathProblem, Readings};
 use crate::slots::{Credentials, SlotSet};
+
+pub mod mcp;
+
+use mcp::{Choice, McpMatch, Said};
 
 /// The routes of a configuration, in its order.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,6 +33,7 @@ pub struct Routes {
     default: Access,
     by_path: bool,
     by_host: bool,
+    by_mcp: bool,
     accepted: SlotSet,
 }
 
@@ -39,6 +46,8 @@ pub struct Route {
     pub methods: Vec<String>,
     /// Which hosts; empty for all.
     pub hosts: Vec<HostMatch>,
+    /// Which MCP requests; without, all requests.
+    pub mcp: Option<McpMatch>,
     /// What is asked for.
     pub access: Access,
 }
@@ -159,6 +168,9 @@ pub enum RouteError {
         /// The first such byte.
         byte: u8,
     },
+    /// Routes depend on what an MCP request does, and it does not say so as the standard asks.
+    #[error("what the MCP request does is unclear: {0}")]
+    UnclearMessage(McpError),
 }
 
 impl Routes {
@@ -167,13 +179,14 @@ impl Routes {
     pub fn new(routes: Vec<Route>) -> Self {
         let by_path = routes.iter().any(|route| route.path != PathMatch::Any);
         let by_host = routes.iter().any(|route| !route.hosts.is_empty());
+        let by_mcp = routes.iter().any(|route| route.mcp.is_some());
         let default = Access::Token(Requirements::default());
         let all = routes.iter().map(|route| &route.access).chain([&default]);
         let accepted = all.fold(SlotSet::EMPTY, |all, access| match access {
             Access::Public => all,
             Access::Token(required) => all.and(required.credentials.accepted()),
         });
-        Self { routes, default, by_path, by_host, accepted }
+        Self { routes, default, by_path, by_host, by_mcp, accepted }
     }
 
     /// Every kind of credential that some route accepts.
@@ -192,31 +205,45 @@ impl Routes {
     /// What `request` needs.
     pub fn select(&self, request: &RequestView<'_>) -> Result<&Access, RouteError> {
         let host = if self.by_host { host_name(request.host)? } else { String::new() };
-        let candidate = |route: &&Route| {
+        let said = self.by_mcp.then(|| Said::by(request));
+        let candidate = |(_, route): &(usize, &Route)| {
             route.allows_method(request.method)
                 && (route.hosts.is_empty()
                     || route.hosts.iter().any(|wanted| wanted.matches(&host)))
         };
-        let candidates = || self.routes.iter().filter(candidate);
+        let candidates = || self.routes.iter().enumerate().filter(candidate);
         if !self.by_path {
-            return Ok(candidates().next().map_or(&self.default, |route| &route.access));
+            return self.chosen(Choice::among(candidates(), said.as_ref()), said.as_ref());
         }
         let readings = path::readings(request.path_without_query())
             .map_err(|problem| RouteError::AmbiguousPath { problem })?;
         let Readings { normal, decoded, bare } = readings;
-        let route_of = |path: &[u8], form: fn(&PathPattern) -> &[u8]| {
-            candidates().position(|route| route.path.matches(path, form))
+        let choice = |path: &[u8], form: fn(&PathPattern) -> &[u8]| {
+            let routes = candidates().filter(|(_, route)| route.path.matches(path, form));
+            Choice::among(routes, said.as_ref())
         };
-        let chosen = route_of(&normal, PathPattern::normal);
+        let chosen = choice(&normal, PathPattern::normal);
         let agree = [decoded, bare]
             .into_iter()
             .flatten()
-            .all(|path| route_of(&path, PathPattern::decoded) == chosen);
+            .all(|path| choice(&path, PathPattern::decoded) == chosen);
         if !agree {
             return Err(RouteError::AmbiguousRoute);
         }
-        let route = chosen.and_then(|position| candidates().nth(position));
-        Ok(route.map_or(&self.default, |route| &route.access))
+        self.chosen(chosen, said.as_ref())
+    }
+
+    fn chosen(&self, choice: Choice, said: Option<&Said<'_>>) -> Result<&Access, RouteError> {
+        match choice {
+            Choice::Route(place) => {
+                Ok(self.routes.get(place).map_or(&self.default, |route| &route.access))
+            }
+            Choice::Default => Ok(&self.default),
+            Choice::Unclear => {
+                let error = said.map_or(McpError::NoMessage, Said::error);
+                Err(RouteError::UnclearMessage(error))
+            }
+        }
     }
 }
 
@@ -232,6 +259,18 @@ impl Route {
 }
 
 impl PathMatch {
+    /// Whether every path that `other` matches matches here too.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) => true,
+            (_, Self::Any) | (Self::Exact(_), Self::Prefix(_)) => false,
+            (_, Self::Exact(pattern) | Self::Prefix(pattern)) => {
+                self.matches(pattern.decoded(), PathPattern::decoded)
+            }
+        }
+    }
+
     fn matches(&self, path: &[u8], form: fn(&PathPattern) -> &[u8]) -> bool {
         let rest = |pattern| path.strip_prefix(form(pattern));
         match self {

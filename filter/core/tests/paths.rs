@@ -80,7 +80,8 @@ fn without_parameters(path: &str) -> String {
 }
 
 fn routes() -> Routes {
-    let route = |path: PathMatch, access| Route { path, methods: vec![], hosts: vec![], access };
+    let route =
+        |path: PathMatch, access| Route { path, methods: vec![], hosts: vec![], mcp: None, access };
     let pattern = |path| PathPattern::new(path).expect("a good pattern");
     let admin =
         Access::Token(Requirements { scopes: vec!["admin".to_owned()], ..Requirements::default() });

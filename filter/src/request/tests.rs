@@ -74,6 +74,23 @@ fn hosts_that_differ_are_no_host() {
 }
 
 #[test]
+fn headers_of_one_length_are_told_apart() {
+    let map = map(&[
+        (":authority", "api"),
+        ("Mcp-Method", "tools/call"),
+        ("workload-proof-token", "p"),
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp_name", "a"),
+    ]);
+    let view = read(&map).view;
+    assert_eq!(view.host, b"api");
+    assert!(view.workload_proof == Field::One(b"p"));
+    assert!(view.mcp.method == Field::One(b"tools/call"));
+    assert!(view.mcp.protocol_version == Field::One(b"2026-07-28"));
+    assert!(view.mcp.name == Field::One(b"a"));
+}
+
+#[test]
 fn where_authority_is_the_servers_own_name_only_the_header_host_counts() {
     for (headers, host) in [
         (&[("host", "a"), (":authority", "kong")][..], "a"),

@@ -16,6 +16,7 @@ mod independent;
 mod istio;
 mod key_sets;
 mod load;
+mod mcp;
 mod memory;
 mod module;
 mod nginx;

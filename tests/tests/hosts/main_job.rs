@@ -148,6 +148,35 @@ fn routes_are_chosen_by_the_host_and_the_path_that_the_service_will_see() {
 }
 
 #[test]
+fn what_an_mcp_request_says_it_does_is_read_alike_on_every_host() {
+    let site = Installation::start();
+    let mcp = json!({ "methods": ["tools/call"], "names": ["transfer_*"] });
+    let routes = json!({ "routes": [{ "path": "/mcp", "mcp": mcp, "scopes": ["pay"] }] });
+    let plan = Plan { filter: routes, ..Plan::default() };
+    for behaviour in Behaviour::ALL {
+        let mut gateway = site.gateway(behaviour, 1, &plan);
+        gateway.turn(4);
+        let bearer = format!("Bearer {}", site.issuer.token("agent"));
+        let mut post = |more: &[(&str, &str)]| {
+            let first =
+                [("authorization", bearer.as_str()), ("MCP-Protocol-Version", "2026-07-28")];
+            let mut headers = request("/mcp", &[&first, more].concat());
+            headers[0].1 = b"POST".to_vec();
+            gateway.send(0, &headers)
+        };
+        let method = ("Mcp-Method", "tools/call");
+        assert!(is_forwarded(&post(&[method, ("Mcp-Name", "get_weather")])), "{behaviour:?}");
+        for name in ["transfer_money", "=?base64?dHJhbnNmZXJfbW9uZXk=?="] {
+            let outcome = post(&[method, ("mcp-name", name)]);
+            assert_eq!(outcome, Outcome::Answered(403), "{behaviour:?} {name}");
+        }
+        for more in [&[][..], &[method], &[method, ("Mcp-Name", "a"), ("Mcp_Name", "transfer_a")]] {
+            assert_eq!(post(more), Outcome::Answered(400), "{behaviour:?} {more:?}");
+        }
+    }
+}
+
+#[test]
 fn a_request_without_host_ends_no_worker() {
     let site = Installation::start();
     for behaviour in Behaviour::ALL {

@@ -23,6 +23,7 @@ use crate::{json, jws, xfcc};
 
 mod issuers;
 mod keys;
+mod mcp;
 mod proofs;
 mod resources;
 mod routes;

@@ -81,6 +81,7 @@ pub(super) struct RawRoute {
     pub(super) path_prefix: Option<String>,
     pub(super) methods: Option<Vec<String>>,
     pub(super) hosts: Option<Vec<String>>,
+    pub(super) mcp: Option<RawMcp>,
     pub(super) access: Option<String>,
     pub(super) credentials: Option<Vec<String>>,
     pub(super) scopes: Option<Vec<String>>,
@@ -93,6 +94,14 @@ pub(super) struct RawRoute {
     pub(super) on_gap: Option<String>,
     pub(super) cors_preflight: Option<bool>,
     pub(super) in_flight: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMcp {
+    pub(super) methods: Option<Vec<String>>,
+    pub(super) names: Option<Vec<String>>,
+    pub(super) older_versions: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

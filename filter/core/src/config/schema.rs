@@ -84,6 +84,22 @@ pub(super) const CONFIG: &[Field] = &[
     field("limits", Kind::Object(LIMITS), NONE, "Budgets of each worker."),
 ];
 
+const MCP: &[Field] = &[
+    field("methods", Kind::Texts, "all", "Only these methods: `tools/call`, `tools/*`."),
+    field(
+        "names",
+        Kind::Texts,
+        "all",
+        "Only these tools, prompts or resources, byte for byte: `transfer_money`, `transfer_*`.",
+    ),
+    field(
+        "older_versions",
+        Kind::Flag,
+        "false: refused",
+        "Instead of the two others: requests of versions before 2026-07-28, which do not say what they do, and what is no POST.",
+    ),
+];
+
 const ROUTE: &[Field] = &[
     field(
         "path",
@@ -103,6 +119,12 @@ const ROUTE: &[Field] = &[
         Kind::Texts,
         "all",
         "Only these hosts, without port; `*.example.com` for all below it.",
+    ),
+    field(
+        "mcp",
+        Kind::Object(MCP),
+        "all requests",
+        "Only MCP requests whose headers say that they do this (2026-07-28). One that could be meant and does not say so clearly is refused.",
     ),
     field(
         "access",

@@ -87,12 +87,14 @@ fn most() -> Value {
         "algorithms": ["ES256"], "keys": {"inline": key_set()},
     }));
     config["routes"] = json!([
-        {"path_prefix": "/public", "access": "public", "methods": ["GET"], "hosts": ["*.example.com"]},
+        {"path_prefix": "/public", "access": "public", "methods": ["GET"], "hosts": ["*.example.com"],
+         "mcp": {"older_versions": true}},
         {"path": "/admin", "access": "token", "scopes": ["admin", "write"],
          "credentials": ["access_token+txn_token", "workload_token"]},
         {"path": "/payments", "acr_values": ["phrh", "phr"], "max_age_secs": 300, "cors_preflight": true,
          "compliant_device": true, "max_risk": "low", "min_assurance": 3, "unchanged_claims": true, "on_gap": "deny",
          "in_flight": "cut"},
+        {"path": "/mcp", "mcp": {"methods": ["tools/call"], "names": ["transfer_*"]}, "scopes": ["pay"]},
     ]);
     config["revocation"]["table"] = json!("blue");
     config["revocation"]["max_staleness_secs"] = json!(30);

@@ -177,3 +177,39 @@ fn only_pages_that_are_allowed_may_call() {
     }
     assert!(!may_call(Field::One(b"https://app.example"), &[]));
 }
+
+#[test]
+fn a_header_counts_in_any_case_and_with_underscores() {
+    let read = |headers: &[(&str, &'static str)]| {
+        let mut read = McpHeaders::default();
+        for (name, value) in headers {
+            read.add(name.as_bytes(), value.as_bytes());
+        }
+        McpRequest::parse(&read).map(|read| read.name.map(Cow::into_owned))
+    };
+    let good =
+        [("MCP-Protocol-Version", "2026-07-28"), ("mcp-method", "tools/call"), ("Mcp-Name", "a")];
+    assert_eq!(read(&good), Ok(Some("a".to_owned())));
+    let found = |headers: &[(&str, &'static str)]| {
+        let field = |wanted: &str| {
+            let of_name = |header: &&(&str, &'static str)| header.0.eq_ignore_ascii_case(wanted);
+            let values = headers.iter().filter(of_name).map(|(_, value)| value.as_bytes());
+            values.fold(Field::Absent, |field, value| field.joined(Field::One(value)))
+        };
+        McpRequest::parse(&McpHeaders::find(field)).map(|read| read.name.map(Cow::into_owned))
+    };
+    assert_eq!(found(&good), Ok(Some("a".to_owned())));
+    // A server that takes one for the other would call b.
+    for (name, header) in [
+        ("mcp_name", "Mcp-Name"),
+        ("Mcp_Name", "Mcp-Name"),
+        ("mcp_method", "Mcp-Method"),
+        ("mcp-protocol_version", "MCP-Protocol-Version"),
+    ] {
+        let twice = [good.as_slice(), &[(name, "b")]].concat();
+        assert_eq!(read(&twice), Err(McpError::Several { header }), "{name}");
+        assert_eq!(found(&twice), Err(McpError::Several { header }), "{name}");
+    }
+    let others = [good.as_slice(), &[("mcp-names", "b"), ("xmcp-name", "b"), ("mcp.name", "b")]];
+    assert_eq!(read(&others.concat()), Ok(Some("a".to_owned())));
+}

@@ -24,6 +24,7 @@ impl Denial {
                 "ambiguous_path"
             }
             Self::Route(RouteError::AmbiguousHost { .. }) => "ambiguous_host",
+            Self::Route(RouteError::UnclearMessage(_)) => "unclear_mcp_message",
             Self::Credential { error, .. } => match error {
                 CredentialError::Absent => "no_credentials",
                 CredentialError::UnsupportedScheme { .. } => "unsupported_scheme",

@@ -7,6 +7,7 @@ use super::*;
 use crate::config::Challenge;
 use crate::json::{self, Limits};
 use crate::jws::Jws;
+use crate::mcp::McpError;
 use crate::metrics;
 use crate::request::path::PathProblem;
 
@@ -39,6 +40,7 @@ fn all() -> Vec<Denial> {
         Denial::Unreadable { what: "the headers", status: 2 },
         Denial::Route(RouteError::AmbiguousPath { problem: PathProblem::DotSegment }),
         Denial::Route(RouteError::AmbiguousHost { byte: b'@' }),
+        Denial::Route(RouteError::UnclearMessage(McpError::NoMessage)),
         credential(CredentialError::Absent),
         credential(CredentialError::UnsupportedScheme { scheme }),
         credential(CredentialError::Multiple),
@@ -159,6 +161,7 @@ fn operators_read_the_facts_that_were_compared() {
         "the host did not show the headers (status 2)",
         "path is ambiguous: it has a dot segment",
         "host is ambiguous: byte 0x40 may not be in a host name",
+        "what the MCP request does is unclear: it is not sent by POST",
         "no Authorization header",
         "the Authorization header has the scheme `Basic`, which is not accepted",
         "more than one credential",
@@ -247,9 +250,11 @@ fn clients_get_one_answer_for_each_class_and_nothing_more() {
                 r#"{"error":"unauthorized"}"#,
                 None,
             ),
-            "ambiguous_path" | "ambiguous_host" | "invalid_wit" | "invalid_wpt" => {
-                (400, 3, None, r#"{"error":"invalid_request"}"#, None)
-            }
+            "ambiguous_path"
+            | "ambiguous_host"
+            | "unclear_mcp_message"
+            | "invalid_wit"
+            | "invalid_wpt" => (400, 3, None, r#"{"error":"invalid_request"}"#, None),
             "device_not_compliant" | "risk_too_high" => {
                 (403, 7, None, r#"{"error":"forbidden"}"#, None)
             }

@@ -6,6 +6,7 @@ use crate::config::shape::join;
 use crate::config::{Issuer, MAX_ROUTES};
 use crate::in_flight::InFlight;
 use crate::record::FactKind;
+use crate::route::mcp::McpMatch;
 use crate::route::{
     Access, HostMatch, OnGap, PathMatch, PathPattern, Requirements, Route, Routes, StepUp,
 };
@@ -36,8 +37,16 @@ impl Check {
         let path_match = self.path_match(raw.path, raw.path_prefix, path);
         let methods = self.methods(raw.methods, &join(path, "methods"));
         let hosts = self.hosts(raw.hosts, &join(path, "hosts"));
+        let mcp = raw.mcp.map_or(Some(None), |mcp| self.mcp(mcp, &join(path, "mcp")).map(Some));
         let access = self.access(raw.access.as_deref(), requirements, path);
-        Some(Route { path: path_match?, methods: methods?, hosts: hosts?, access: access? })
+        let (methods, mcp) = (methods?, mcp?);
+        if matches!(mcp, Some(McpMatch::Says { .. }))
+            && !(methods.is_empty() || methods.iter().any(|method| method == "POST"))
+        {
+            let problem = "leaves out `POST`, and MCP requests are sent by nothing else";
+            return self.wrong(&join(path, "methods"), problem, "remove it");
+        }
+        Some(Route { path: path_match?, methods, hosts: hosts?, mcp, access: access? })
     }
 
     fn path_match(
@@ -260,21 +269,30 @@ impl Check {
         all_good.then_some(distinct)
     }
 
-    /// A route after one that matches everything is a mistake, and a dangerous one if it asks for
-    /// more.
+    /// A route after one that matches everything is a mistake, and a dangerous one if it asks for more. With MCP, so is
+    /// one after a route for the same path: to write the tool's route below that of the endpoint is the likely slip.
     fn refuse_unreachable(&mut self, routes: &[Route]) {
-        let catches_all = |route: &Route| {
-            route.path == PathMatch::Any && route.methods.is_empty() && route.hosts.is_empty()
+        let is_open = |route: &Route| {
+            route.methods.is_empty() && route.hosts.is_empty() && route.mcp.is_none()
         };
-        let Some(catch_all) = routes.iter().position(catches_all) else { return };
-        let after = catch_all.saturating_add(1);
-        if after < routes.len() {
-            let problem = format!("is never reached, `routes[{catch_all}]` matches every request");
-            self.add(
-                &format!("routes[{after}]"),
-                problem,
-                "move the route that matches every request to the end",
-            );
+        if let Some(catch_all) =
+            routes.iter().position(|route| is_open(route) && route.path == PathMatch::Any)
+        {
+            let after = catch_all.saturating_add(1);
+            if after < routes.len() {
+                let problem =
+                    format!("is never reached, `routes[{catch_all}]` matches every request");
+                let remedy = "move the route that matches every request to the end";
+                self.add(&format!("routes[{after}]"), problem, remedy);
+            }
+            return;
+        }
+        for (place, route) in routes.iter().enumerate().filter(|(_, route)| route.mcp.is_some()) {
+            let covers = |before: &Route| is_open(before) && before.path.covers(&route.path);
+            if let Some(before) = routes.iter().take(place).position(covers) {
+                let problem = format!("is never reached, `routes[{before}]` matches all its paths");
+                self.add(&format!("routes[{place}]"), problem, "move it before that route");
+            }
         }
     }
 }

@@ -203,6 +203,38 @@ fn routes_are_refused_for_these_reasons() {
             json!({"access": "public", "max_age_secs": 0}),
             "`routes[0]`: a public route asks for nothing, and this one asks for more; remove what it asks for, or set `access: token`",
         ),
+        (
+            json!({"mcp": {"methods": []}}),
+            "`routes[0].mcp.methods`: is empty; remove it to mean all",
+        ),
+        (
+            json!({"mcp": {"methods": ["tools/call", "tools call"]}}),
+            "`routes[0].mcp.methods[1]`: is not a method, nor the beginning of one with `*` after it; write it as the protocol has it; a `*` stands at the end only",
+        ),
+        (
+            json!({"mcp": {"names": ["*_money"]}}),
+            "`routes[0].mcp.names[0]`: is not a name, nor the beginning of one with `*` after it; write it as the protocol has it; a `*` stands at the end only",
+        ),
+        (
+            json!({"mcp": {"names": ["a", "*"]}}),
+            "`routes[0].mcp.names[1]`: is not a name, nor the beginning of one with `*` after it; write it as the protocol has it; a `*` stands at the end only",
+        ),
+        (
+            json!({"mcp": {"methods": ["tools/list"], "names": ["a"]}}),
+            "`routes[0].mcp.names`: none of `methods` names anything; remove it: only `tools/call`, `prompts/get` and `resources/read` have names",
+        ),
+        (
+            json!({"mcp": {"older_versions": true, "names": ["a"]}}),
+            "`routes[0].mcp.older_versions`: requests of older versions say neither method nor name; remove `methods` and `names`, or give older versions a route of their own",
+        ),
+        (
+            json!({"methods": ["GET"], "mcp": {}}),
+            "`routes[0].methods`: leaves out `POST`, and MCP requests are sent by nothing else; remove it",
+        ),
+        (
+            json!({"mcp": {"tools": ["a"]}}),
+            "`routes[0].mcp.tools`: unknown name; known here are `methods`, `names`, `older_versions`",
+        ),
     ] {
         let config = with("/routes", json!([route]));
         assert_eq!(parse(&config).unwrap_err(), expected, "{config}");
@@ -210,6 +242,35 @@ fn routes_are_refused_for_these_reasons() {
     let unreachable = json!([{"path_prefix": "/"}, {"path_prefix": "/admin", "scopes": ["admin"]}]);
     let expected = "`routes[1]`: is never reached, `routes[0]` matches every request; move the route that matches every request to the end";
     assert_eq!(parse(&with("/routes", unreachable)).unwrap_err(), expected);
+}
+
+#[test]
+fn a_route_for_mcp_after_one_for_all_that_its_path_gets_is_refused() {
+    let tool = |path: Value| set(path, "/mcp", json!({"names": ["transfer_*"]}));
+    let reached =
+        |before: Value, after: Value| parse(&with("/routes", json!([before, tool(after)])));
+    let expected = "`routes[1]`: is never reached, `routes[0]` matches all its paths; move it before that route";
+    for (before, after) in [
+        (json!({"path": "/mcp"}), json!({"path": "/mcp/"})),
+        (json!({"path_prefix": "/a"}), json!({"path": "/a/mcp"})),
+        (json!({"path_prefix": "/a"}), json!({"path_prefix": "/a/mcp"})),
+    ] {
+        assert_eq!(
+            reached(before.clone(), after.clone()).unwrap_err(),
+            expected,
+            "{before} {after}"
+        );
+    }
+    for (before, after) in [
+        (json!({"path": "/mcp", "methods": ["GET"]}), json!({"path": "/mcp"})),
+        (json!({"path": "/mcp", "hosts": ["a"]}), json!({"path": "/mcp"})),
+        (json!({"path": "/mcp", "mcp": {}}), json!({"path": "/mcp"})),
+        (json!({"path": "/mcp"}), json!({"path_prefix": "/mcp"})),
+        (json!({"path_prefix": "/a"}), json!({"path": "/mcp"})),
+        (json!({"path": "/mcp"}), json!({})),
+    ] {
+        assert!(reached(before.clone(), after.clone()).is_ok(), "{before} {after}");
+    }
 }
 
 #[test]

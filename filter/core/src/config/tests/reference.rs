@@ -49,6 +49,8 @@ fn the_reference_and_the_types_have_the_same_names() {
             "/routes/0/on_gap" => "/routes/2/on_gap",
             "/routes/0/in_flight" => "/routes/2/in_flight",
             "/routes/0/cors_preflight" => "/routes/2/cors_preflight",
+            "/routes/0/mcp/methods" => "/routes/3/mcp/methods",
+            "/routes/0/mcp/names" => "/routes/3/mcp/names",
             _ => return false,
         };
         most().pointer(elsewhere).is_some()
