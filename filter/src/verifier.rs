@@ -120,7 +120,7 @@ pub(crate) fn ask(
         _ => None,
     };
     let signature = der.as_deref().unwrap_or(signature);
-    let arguments = protobuf::message(&[hash.as_bytes(), &key.spki_der(), signature, message]);
+    let arguments = protobuf::message(&[hash.as_bytes(), key.spki_der(), signature, message]);
     let answer = host::call_foreign_function(FUNCTION, &arguments)?;
     Ok(protobuf::first_field_is_true(&answer))
 }

@@ -132,7 +132,8 @@ impl<'a> Presented<'a> {
 
     /// The token, if it is one `b64token`.
     pub fn token(self) -> Result<&'a [u8], CredentialError> {
-        match self.token.iter().find(|byte| !is_token_byte(**byte)) {
+        let is_allowed = |byte: &u8| IS_TOKEN_BYTE.get(usize::from(*byte)) == Some(&true);
+        match self.token.iter().find(|byte| !is_allowed(byte)) {
             None => Ok(self.token),
             Some(b',') => Err(CredentialError::Multiple),
             Some(b' ' | b'\t') => Err(self.blanks()),
@@ -152,6 +153,17 @@ impl std::fmt::Debug for Presented<'_> {
         write!(f, "Presented({:?}, {} bytes)", self.scheme, self.token.len())
     }
 }
+
+/// What [`is_token_byte`] says: of each new token all bytes are asked about.
+static IS_TOKEN_BYTE: [bool; 256] = {
+    let mut table = [false; 256];
+    let (mut rest, mut byte) = (table.as_mut_slice(), 0_u8);
+    while let Some((entry, more)) = rest.split_first_mut() {
+        *entry = is_token_byte(byte);
+        (rest, byte) = (more, byte.wrapping_add(1));
+    }
+    table
+};
 
 const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')

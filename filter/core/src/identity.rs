@@ -95,23 +95,26 @@ impl Identity {
         subject: &str,
         names: &IdentityHeaders,
     ) -> Self {
-        let scope = (!claims.scope.is_empty()).then(|| {
-            claims.scope.iter().map(|scope| header_value(scope)).collect::<Vec<_>>().join(" ")
-        });
-        let values = [
-            (&names.subject, Some(header_value(subject))),
-            (&names.issuer, Some(header_value(claims.iss))),
-            (&names.client_id, claims.client_id.or(claims.azp).map(header_value)),
-            (&names.scope, scope),
-            (&names.actor, claims.act.first().map(|actor| header_value(actor.sub))),
-        ];
         let own = match slot {
             Slot::AccessToken | Slot::JwtSvid => None,
             Slot::TxnToken => names.transaction.as_ref().zip(claims.txn),
             Slot::WorkloadToken => names.workload.as_ref().zip(Some(subject)),
         };
-        let mut headers: Vec<(String, String)> =
-            values.into_iter().filter_map(|(name, value)| Some((name.clone()?, value?))).collect();
+        let mut headers = Vec::with_capacity(names.names().count());
+        let mut add = |name: &Option<String>, text: Option<&str>| {
+            if let (Some(name), Some(text)) = (name, text) {
+                headers.push((name.clone(), header_value(text)));
+            }
+        };
+        add(&names.subject, Some(subject));
+        add(&names.issuer, Some(claims.iss));
+        add(&names.client_id, claims.client_id.or(claims.azp));
+        if let (Some(name), [_, ..]) = (&names.scope, claims.scope.as_slice()) {
+            headers.push((name.clone(), scope_value(&claims.scope)));
+        }
+        if let (Some(name), Some(actor)) = (&names.actor, claims.act.first()) {
+            headers.push((name.clone(), header_value(actor.sub)));
+        }
         let common = headers.len();
         headers.extend(own.map(|(name, value)| (name.clone(), header_value(value))));
         Self { issuer: claims.iss.to_owned(), subject: subject.to_owned(), headers, common }
@@ -156,15 +159,36 @@ impl Identity {
 /// `text` with everything percent-encoded that a header cannot carry unchanged.
 fn header_value(text: &str) -> String {
     let mut value = String::with_capacity(text.len());
+    push_value(&mut value, text);
+    value
+}
+
+/// The names with blanks between them.
+fn scope_value(scope: &[&str]) -> String {
+    let length = scope.iter().map(|name| name.len().saturating_add(1));
+    let mut value = String::with_capacity(length.fold(0, usize::saturating_add));
+    for name in scope {
+        if !value.is_empty() {
+            value.push(' ');
+        }
+        push_value(&mut value, name);
+    }
+    value
+}
+
+fn push_value(value: &mut String, text: &str) {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'%';
+    if text.bytes().all(is_plain) {
+        return value.push_str(text);
+    }
     for byte in text.bytes() {
-        if byte.is_ascii_graphic() && byte != b'%' {
+        if is_plain(byte) {
             value.push(char::from(byte));
         } else {
             // Writing to a String cannot fail.
             let _ = write!(value, "%{byte:02X}");
         }
     }
-    value
 }
 
 #[cfg(test)]

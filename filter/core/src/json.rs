@@ -1,6 +1,6 @@
 //! JSON that is read by others too, and must mean the same to all of them.
 //!
-//! The grammar is serde_json's; this module adds what security needs and refuses what invites two
+//! The grammar is that of RFC 8259; this module adds what security needs and refuses what invites two
 //! readings: text that is not UTF-8, a byte order mark (RFC 8725 §3.7), a member that occurs twice
 //! in one object, compared after unescaping (RFC 7515 §4 and RFC 7519 §4 let a parser refuse it or
 //! keep the last; two parsers may differ), and numbers that no `f64` holds. Depth and counts are
@@ -10,7 +10,6 @@
 //! copying it.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 
 mod read;
 #[cfg(test)]
@@ -126,12 +125,7 @@ pub fn parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Value<'a>, JsonError
     if text.starts_with('\u{feff}') {
         return Err(JsonError::ByteOrderMark);
     }
-    let violation = Cell::new(None);
-    read::document(text, limits, &violation).map_err(|error| {
-        violation
-            .into_inner()
-            .unwrap_or(JsonError::Syntax { line: error.line(), column: error.column() })
-    })
+    read::document(text, limits)
 }
 
 impl<'a> Value<'a> {

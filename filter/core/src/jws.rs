@@ -12,6 +12,7 @@
 //! checks one ([`crate::dpop`]) reads its key from [`Jws::header`].
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::base64url::{self, Base64UrlError};
 use crate::json::{self, JsonError, Limits, Object, Value, excerpt};
@@ -154,13 +155,17 @@ impl fmt::Display for Part {
 #[derive(Clone, Eq, PartialEq)]
 pub struct Jws<'a> {
     algorithm: Algorithm,
-    kid: Option<Box<str>>,
-    typ: Option<Box<str>>,
+    /// `kid` and `typ`, one after the other: each where it is, if the header has it.
+    names: String,
+    kid: Option<Range<usize>>,
+    typ: Option<Range<usize>>,
     is_plain: bool,
-    header: Vec<u8>,
     signing_input: &'a [u8],
-    payload: Vec<u8>,
-    signature: Vec<u8>,
+    /// The three parts, decoded, one after the other: one allocation for all.
+    decoded: Vec<u8>,
+    header: Range<usize>,
+    payload: Range<usize>,
+    signature: Range<usize>,
 }
 
 impl<'a> Jws<'a> {
@@ -170,27 +175,40 @@ impl<'a> Jws<'a> {
             return Err(JwsError::TooLong { length: token.len(), limit: max_len });
         }
         let (signing_input, [header, payload, signature]) = parts(token)?;
-        let header = decode(Part::Header, header)?;
+        let mut decoded = Vec::with_capacity(base64url::decoded_length(token));
+        let header = decode(Part::Header, header, &mut decoded)?;
         if header.len() > MAX_HEADER_BYTES {
             return Err(JwsError::HeaderTooLong { length: header.len() });
         }
-        let members = json::parse(&header, &Limits::TOKEN).map_err(JwsError::HeaderJson)?;
+        let members = json::parse(&decoded, &Limits::TOKEN).map_err(JwsError::HeaderJson)?;
         let Value::Object(members) = members else {
             return Err(JwsError::HeaderKind { kind: members.kind() });
         };
         refuse_extensions(&members)?;
         let is_plain = members.iter().all(|(name, _)| PLAIN_MEMBERS.contains(&name));
-        let (algorithm, kid) = (algorithm(&members)?, kid(&members)?.map(Box::from));
-        let typ = text(&members, "typ")?.map(Box::from);
+        let algorithm = algorithm(&members)?;
+        let (kid, typ) = (kid(&members)?, text(&members, "typ")?);
+        let mut names =
+            String::with_capacity(kid.map_or(0, str::len).saturating_add(typ.map_or(0, str::len)));
+        let mut keep = |name: Option<&str>| {
+            let start = names.len();
+            names.push_str(name?);
+            Some(start..names.len())
+        };
+        let (kid, typ) = (keep(kid), keep(typ));
+        let payload = decode(Part::Payload, payload, &mut decoded)?;
+        let signature = decode(Part::Signature, signature, &mut decoded)?;
         Ok(Self {
             algorithm,
+            names,
             kid,
             typ,
             is_plain,
-            header,
             signing_input,
-            payload: decode(Part::Payload, payload)?,
-            signature: decode(Part::Signature, signature)?,
+            decoded,
+            header,
+            payload,
+            signature,
         })
     }
 
@@ -204,13 +222,13 @@ impl<'a> Jws<'a> {
     /// Which of the issuer's keys the header names.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
-        self.kid.as_deref()
+        self.names.get(self.kid.clone()?)
     }
 
     /// Which kind of token the header says this is; compare with [`typ_matches`].
     #[must_use]
     pub fn typ(&self) -> Option<&str> {
-        self.typ.as_deref()
+        self.names.get(self.typ.clone()?)
     }
 
     /// Whether the header has no members but `alg`, `kid` and `typ`: SPIFFE allows no others.
@@ -221,7 +239,7 @@ impl<'a> Jws<'a> {
 
     /// The header, decoded: strict JSON, an object. Only for what a proof of possession has there.
     pub(crate) fn header(&self) -> &[u8] {
-        &self.header
+        self.part(&self.header)
     }
 
     /// What the signature is over: the first two parts as they were received.
@@ -233,13 +251,17 @@ impl<'a> Jws<'a> {
     /// The payload, decoded: bytes that somebody may have made up, until the signature is checked.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        &self.payload
+        self.part(&self.payload)
     }
 
     /// The signature, decoded.
     #[must_use]
     pub fn signature(&self) -> &[u8] {
-        &self.signature
+        self.part(&self.signature)
+    }
+
+    fn part(&self, place: &Range<usize>) -> &[u8] {
+        self.decoded.get(place.clone()).unwrap_or_default()
     }
 }
 
@@ -248,8 +270,8 @@ impl fmt::Debug for Jws<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Jws")
             .field("algorithm", &self.algorithm)
-            .field("kid", &self.kid)
-            .field("typ", &self.typ)
+            .field("kid", &self.kid())
+            .field("typ", &self.typ())
             .finish_non_exhaustive()
     }
 }
@@ -270,10 +292,15 @@ pub fn typ_matches(typ: &str, expected: &str) -> bool {
 
 /// The signing input, and the three parts that two dots make.
 fn parts(token: &[u8]) -> Result<(&[u8], [&[u8]; 3]), JwsError> {
-    let mut parts = token.split(|byte| *byte == b'.');
-    let (Some(header), Some(payload), Some(signature), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
+    let split = |text| {
+        let at = first_dot(text)?;
+        text.split_at_checked(at).map(|(before, dot)| (before, dot.get(1..).unwrap_or_default()))
+    };
+    let parts = split(token).and_then(|(header, rest)| {
+        let (payload, signature) = split(rest)?;
+        first_dot(signature).is_none().then_some([header, payload, signature])
+    });
+    let Some([header, payload, signature]) = parts else {
         let parts = token.split(|byte| *byte == b'.').count();
         return Err(JwsError::Parts { parts });
     };
@@ -283,11 +310,28 @@ fn parts(token: &[u8]) -> Result<(&[u8], [&[u8]; 3]), JwsError> {
     Ok((signing_input, [header, payload, signature]))
 }
 
-fn decode(part: Part, text: &[u8]) -> Result<Vec<u8>, JwsError> {
+/// Where the first dot is; eight bytes are looked at in one step.
+fn first_dot(text: &[u8]) -> Option<usize> {
+    const EACH: u64 = u64::MAX / 255;
+    let (words, _) = text.as_chunks::<8>();
+    // A byte less one borrows from the bit above it only if it is zero, or if a lower byte did.
+    let has_dot = |word: &[u8; 8]| {
+        let zero_for_dot = u64::from_le_bytes(*word) ^ EACH.wrapping_mul(b'.'.into());
+        zero_for_dot.wrapping_sub(EACH) & !zero_for_dot & EACH << 7 != 0
+    };
+    let passed = words.iter().take_while(|word| !has_dot(word)).count().saturating_mul(8);
+    let rest = text.get(passed..)?;
+    rest.iter().position(|byte| *byte == b'.').map(|at| passed.saturating_add(at))
+}
+
+/// Appends what a part stands for to `decoded`; where it is there.
+fn decode(part: Part, text: &[u8], decoded: &mut Vec<u8>) -> Result<Range<usize>, JwsError> {
     if text.is_empty() {
         return Err(JwsError::EmptyPart { part });
     }
-    base64url::decode(text).map_err(|source| JwsError::Encoding { part, source })
+    let start = decoded.len();
+    base64url::decode_onto(text, decoded).map_err(|source| JwsError::Encoding { part, source })?;
+    Ok(start..decoded.len())
 }
 
 fn algorithm(header: &Object<'_>) -> Result<Algorithm, JwsError> {

@@ -14,7 +14,7 @@
 //! too: its trust domain and each prefix of its path. Other claims count if the issuer's
 //! configuration names them ([`Mapping`]).
 //!
-//! This runs once per new token, before anything about it is cached: one vector, and no other
+//! This runs once per new token, before anything about it is cached: two vectors, and no other
 //! allocation unless a claim has to be brought into canonical form. It never leaves out a key: a
 //! token with too many is the gate's to refuse ([`MAX_TOKEN_KEYS`]), since a key that is left out is
 //! a revocation that is lost.
@@ -37,6 +37,12 @@ const JWK_THUMBPRINT: &str = "urn:ietf:params:oauth:jwk-thumbprint:sha-256:";
 
 /// What stands before a certificate's digest in base64url (RFC 6920 §3).
 const CERTIFICATE: &str = "ni:///sha-256;";
+
+/// Keys that there is room for at once: an access token of RFC 9068 has six or seven.
+const USUAL_KEYS: usize = 8;
+
+/// Room for what is hashed for one key at once: an issuer's URL and a name.
+const USUAL_TEXT_BYTES: usize = 128;
 
 /// Which claims name subjects, where that differs between issuers. `Default` is the table above.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -68,7 +74,8 @@ pub fn token_keys(
     mapping: &Mapping,
     hasher: &SubjectHasher,
 ) -> Vec<SubjectHash> {
-    let mut keys = Keys { iss: claims.iss, hasher, hashes: Vec::with_capacity(MAX_TOKEN_KEYS) };
+    let (hashes, text) = (Vec::with_capacity(USUAL_KEYS), Vec::with_capacity(USUAL_TEXT_BYTES));
+    let mut keys = Keys { iss: claims.iss, hasher, hashes, text };
     if let Some(sub) = claims.sub {
         keys.principal(claims.iss, sub);
     }
@@ -123,7 +130,7 @@ pub fn workload_keys(
     hasher: &SubjectHasher,
 ) -> Vec<SubjectHash> {
     let hashes = token_keys(claims, mapping, hasher);
-    let mut keys = Keys { iss: claims.iss, hasher, hashes };
+    let mut keys = Keys { iss: claims.iss, hasher, hashes, text: Vec::new() };
     keys.bound_to(&Confirmation { jkt: Some(&thumbprint.to_string()), x5t_s256: None });
     sorted(keys.hashes)
 }
@@ -138,6 +145,8 @@ struct Keys<'a> {
     iss: &'a str,
     hasher: &'a SubjectHasher,
     hashes: Vec<SubjectHash>,
+    /// What was hashed last.
+    text: Vec<u8>,
 }
 
 impl Keys<'_> {
@@ -176,7 +185,7 @@ impl Keys<'_> {
 
     fn add_as(&mut self, kind: SubjectKind, issuer: &str, name: &str) {
         if let Some(key) = SubjectKey::new(kind, issuer, name) {
-            self.hashes.push(self.hasher.hash(&key));
+            self.hashes.push(self.hasher.hash_in(&key, &mut self.text));
         }
     }
 

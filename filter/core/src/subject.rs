@@ -228,9 +228,19 @@ impl SubjectHasher {
     /// The hash of a key.
     #[must_use]
     pub fn hash(&self, key: &SubjectKey<'_>) -> SubjectHash {
-        let mut state = self.start(key.kind, key.issuer);
-        state.write(key.value.as_bytes());
-        finish(&state)
+        self.hash_in(key, &mut Vec::new())
+    }
+
+    /// The same, with memory to put the text in: whoever has many keys needs it once, and hashing a text as a whole
+    /// takes half the time of hashing it piece by piece.
+    pub(crate) fn hash_in(&self, key: &SubjectKey<'_>, text: &mut Vec<u8>) -> SubjectHash {
+        let SubjectKey { kind, issuer, value } = key;
+        text.clear();
+        text.push(kind.tag());
+        text.extend_from_slice(&length(issuer));
+        text.extend_from_slice(issuer.as_bytes());
+        text.extend_from_slice(value.as_bytes());
+        SubjectHash(self.keyed.hash(text).as_bytes())
     }
 
     /// The hashes of a URI and, if it is a SPIFFE ID, of each class it belongs to: its trust domain
@@ -269,7 +279,7 @@ impl SubjectHasher {
         let mut state = self.keyed;
         // Only `write`: the integer methods of `Hasher` may hash in the machine's byte order.
         state.write(&[kind.tag()]);
-        state.write(&u32::try_from(issuer.len()).unwrap_or(u32::MAX).to_be_bytes());
+        state.write(&length(issuer));
         state.write(issuer.as_bytes());
         state
     }
@@ -279,6 +289,10 @@ impl fmt::Debug for SubjectHasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SubjectHasher").finish_non_exhaustive()
     }
+}
+
+fn length(issuer: &str) -> [u8; 4] {
+    u32::try_from(issuer.len()).unwrap_or(u32::MAX).to_be_bytes()
 }
 
 fn finish(state: &SipHasher24) -> SubjectHash {

@@ -5,6 +5,7 @@
 //! type that the issuer allows.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use crate::base64url;
 use crate::crypto::SoftwareKey;
@@ -91,6 +92,7 @@ pub struct PublicKey {
     algorithm: Option<Algorithm>,
     material: KeyMaterial,
     software: SoftwareKey,
+    spki: OnceLock<Box<[u8]>>,
 }
 
 impl PublicKey {
@@ -120,7 +122,7 @@ impl PublicKey {
         let material = material(key)?;
         let algorithm = declared_algorithm(key, &material)?;
         let software = SoftwareKey::new(&material).ok_or(KeyError::Invalid)?;
-        Ok(Self { kid: kid.map(Box::from), algorithm, material, software })
+        Ok(Self { kid: kid.map(Box::from), algorithm, material, software, spki: OnceLock::new() })
     }
 
     /// Its name within its set.
@@ -135,11 +137,11 @@ impl PublicKey {
         &self.material
     }
 
-    /// The key as a DER-encoded SubjectPublicKeyInfo. Made when asked for: whoever asks is about to
-    /// check a signature, which takes much longer, and of thousands of keys few are ever used.
+    /// The key as a DER-encoded SubjectPublicKeyInfo. Made when first asked for, and kept: of thousands of keys few
+    /// are ever used, and those for each new token.
     #[must_use]
-    pub fn spki_der(&self) -> Vec<u8> {
-        self.material.to_spki_der()
+    pub fn spki_der(&self) -> &[u8] {
+        self.spki.get_or_init(|| self.material.to_spki_der().into_boxed_slice())
     }
 
     /// Whether this key may check a signature by `algorithm`: the one it declares, else any of its
@@ -153,7 +155,7 @@ impl PublicKey {
     }
 
     /// Whether [`SoftwareVerifier`] checks the next signature by this key in half the time, since the
-    /// key has verified one: true of ECDSA keys only.
+    /// key has verified one: never true of RSA keys.
     ///
     /// [`SoftwareVerifier`]: crate::crypto::SoftwareVerifier
     #[must_use]

@@ -369,7 +369,7 @@ fn keys_have_the_form_that_other_cryptography_takes() {
     let decode = |text: &str| base64url::decode(text.as_bytes()).unwrap();
     let spki = |key: serde_json::Value| {
         let key = PublicKey::parse(key.to_string().as_bytes()).unwrap();
-        base64url::encode(&key.spki_der())
+        base64url::encode(key.spki_der())
     };
     // The prefixes are those of RFC 8410 §10.1 and of what openssl writes.
     assert_eq!(spki(ed()), format!("MCowBQYDK2VwAyEA{ED}"));

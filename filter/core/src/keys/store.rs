@@ -187,7 +187,7 @@ impl LoadedSet {
 /// Everything that decides which tokens the key verifies. A key that a bundle no longer has for one
 /// kind of tokens, but still for the other, is another key.
 fn identity(key: &PublicKey, purpose: u8) -> [u8; 32] {
-    let mut text = key.spki_der();
+    let mut text = key.material().to_spki_der();
     text.push(purpose);
     for algorithm in crate::jws::Algorithm::ALL {
         text.push(u8::from(key.fits(algorithm)));

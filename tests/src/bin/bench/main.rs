@@ -4,7 +4,8 @@
 //! in turn, so that a machine that slows down slows all of them. The figure is the processor time of
 //! the whole Envoy process per request, from `/proc`. Ratios are what to compare; values depend on the
 //! machine. A second part measures the time from the companion's `202` to the first refusal, a third
-//! the companion by itself: `bench companion` does only that, `bench decisions` only its decisions.
+//! the companion by itself: `bench companion` does only that, `bench decisions` only its decisions. With names of
+//! variants as arguments, only those are measured.
 
 mod authz;
 mod companion;
@@ -42,18 +43,20 @@ const SIGNALS: usize = 500;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout();
-    let only = std::env::args().nth(1);
-    if only.as_deref() != Some("companion") {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let does = |part: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == part);
+    if does("decisions") {
         writeln!(out, "{}", decisions::measure()?)?;
     }
-    if only.as_deref() == Some("decisions") {
+    if does("companion") {
+        writeln!(out, "{}", companion::measure()?)?;
+    }
+    if let [part] = wanted.as_slice()
+        && matches!(part.as_str(), "companion" | "decisions")
+    {
         return Ok(());
     }
-    writeln!(out, "{}", companion::measure()?)?;
-    if only.as_deref() == Some("companion") {
-        return Ok(());
-    }
-    let setup = setup::Setup::start();
+    let setup = setup::Setup::start(&wanted);
     let mut rows: Vec<Row> = setup
         .runs
         .iter()
@@ -79,6 +82,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         row.latency = (report::quantile(&taken, 50), report::quantile(&taken, 99));
     }
     writeln!(out, "\n{}", report::table(&rows))?;
+    if !wanted.is_empty() {
+        return Ok(());
+    }
     for name in ["rescind, token seen before", "rescind, token seen before, 1 M records"] {
         let ready = setup.run(name).ready;
         writeln!(out, "{name}: synchronized {:.1} s after Envoy's start", ready.as_secs_f64())?;

@@ -64,8 +64,11 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Starts it all; returns when every listener answers and every table is synchronized.
-    pub(crate) fn start() -> Self {
+    /// Starts it all, or what the variants called `wanted` need; returns when every listener answers and every table is
+    /// synchronized.
+    pub(crate) fn start(wanted: &[String]) -> Self {
+        let is_wanted =
+            |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
         let folder = Folder::new();
         let transmitter = Transmitter::new("idp", ISSUER);
         let (rs, es) = (Key::generate("RS256", "rs"), Key::generate("ES256", "es"));
@@ -73,7 +76,12 @@ impl Setup {
         let authz_port = authz::serve().expect("a server thread");
         let tables: Vec<Table> = [("empty", 0), ("10k", 10_000), ("1m", 1_000_000)]
             .into_iter()
-            .map(|(name, records)| Table::start(folder.path(), name, records, &transmitter))
+            .map(|(name, records)| {
+                let label = if name == "1m" { "1 M records" } else { "10 k records" };
+                let has_user = wanted.is_empty() || wanted.iter().any(|name| name.ends_with(label));
+                let records = if has_user { records } else { 0 };
+                Table::start(folder.path(), name, records, &transmitter)
+            })
             .collect();
         let nothing = folder.path().join("nothing.wasm");
         let module = wat::parse_str(include_str!("nothing.wat")).expect("a module");
@@ -83,6 +91,9 @@ impl Setup {
         let mut variants = Vec::new();
         let mut runs = Vec::new();
         for (name, filters, requests) in runs_and_filters {
+            if !is_wanted(name) {
+                continue;
+            }
             let port = ports::free();
             variants.push(envoy::Variant { name: name.to_owned(), port, filters });
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
