@@ -57,7 +57,7 @@ fn main() {
         }
         let [known, new, peer] = best;
         print_row(&algorithm.to_string(), known, peer);
-        if matches!(algorithm, Algorithm::Es256 | Algorithm::Es384) {
+        if matches!(algorithm, Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa) {
             print_row(&format!("{algorithm}, new key"), new, peer);
         }
     }
@@ -92,7 +92,7 @@ fn round(check: impl Fn(u16)) -> Duration {
     (0..CHECKS).map(time).min().unwrap()
 }
 
-/// The same check by the crate that we do not use, or by the one that we do.
+/// The same check by the crate that we do not use.
 fn peer(answer: &KnownAnswer) -> Box<dyn Fn()> {
     let key = answer.key().unwrap();
     let (message, signature) = (answer.message(), answer.signature());

@@ -2,7 +2,7 @@
 //!
 //! Own code, because a new token costs a gateway without fast cryptography of its own little else:
 //! in WebAssembly it takes a fraction of the time of the crates `p256` and `p384`, with which its
-//! tests compare it. The arithmetic is in [`field`], [`point`], [`multiples`] and [`inverse`].
+//! tests compare it. The arithmetic is in [`field`], [`point`], [`multiples`] and [`super::inverse`].
 //!
 //! **Variable time.** Keys, signatures and messages are public. Nothing in this module may ever see
 //! a private key or a nonce.
@@ -20,7 +20,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 mod curve;
 mod field;
-mod inverse;
 mod multiples;
 mod p256;
 mod p384;
@@ -88,7 +87,7 @@ impl<F: Curve> EcdsaKey<F> {
             return Some(false);
         }
         let context = F::context()?;
-        let inverse = inverse::inverse(s, F::ORDER)?;
+        let inverse = super::inverse::inverse(s, F::ORDER)?;
         let of_generator = context.order.product(hash, &inverse)?;
         let of_key = context.order.product(r, &inverse)?;
         let once;

@@ -1,17 +1,17 @@
 //! Checks signatures inside the module, where the host offers nothing faster.
 //!
-//! RSA and ECDSA are our own ([`super::rsa`], [`super::ecdsa`]), Ed25519 is `ed25519-dalek`'s.
+//! All of it is our own: [`super::rsa`], [`super::ecdsa`], [`super::ed25519`].
 
 use std::fmt;
 use std::sync::Arc;
 
-use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256, Sha384};
 
 use crate::jwk::{KeyMaterial, PublicKey};
 use crate::jws::Algorithm;
 
 use super::ecdsa::{EcdsaKey, P256, P384};
+use super::ed25519::Ed25519Key;
 use super::rsa::RsaKey;
 use super::{SignatureVerifier, signature_fits};
 
@@ -38,7 +38,7 @@ pub(crate) enum SoftwareKey {
     Rsa(Box<RsaKey>),
     P256(Arc<EcdsaKey<P256>>),
     P384(Arc<EcdsaKey<P384>>),
-    Ed25519(Box<VerifyingKey>),
+    Ed25519(Arc<Ed25519Key>),
 }
 
 impl SoftwareKey {
@@ -51,10 +51,9 @@ impl SoftwareKey {
             }
             KeyMaterial::P256(point) => EcdsaKey::new(point).map(|key| Self::P256(Arc::new(key))),
             KeyMaterial::P384(point) => EcdsaKey::new(point).map(|key| Self::P384(Arc::new(key))),
-            KeyMaterial::Ed25519(point) => VerifyingKey::from_bytes(point)
-                .ok()
-                .filter(|key| !key.is_weak())
-                .map(|key| Self::Ed25519(Box::new(key))),
+            KeyMaterial::Ed25519(point) => {
+                Ed25519Key::new(point).map(|key| Self::Ed25519(Arc::new(key)))
+            }
         }
     }
 
@@ -64,7 +63,8 @@ impl SoftwareKey {
         match self {
             Self::P256(key) => key.has_verified(),
             Self::P384(key) => key.has_verified(),
-            Self::Rsa(_) | Self::Ed25519(_) => false,
+            Self::Ed25519(key) => key.has_verified(),
+            Self::Rsa(_) => false,
         }
     }
 
@@ -72,7 +72,8 @@ impl SoftwareKey {
         match self {
             Self::P256(key) => key.note_verified(),
             Self::P384(key) => key.note_verified(),
-            Self::Rsa(_) | Self::Ed25519(_) => {}
+            Self::Ed25519(key) => key.note_verified(),
+            Self::Rsa(_) => {}
         }
     }
 
@@ -93,8 +94,9 @@ impl SoftwareKey {
             },
             (Algorithm::Es256, Self::P256(key)) => key.verify(&Sha256::digest(message), signature),
             (Algorithm::Es384, Self::P384(key)) => key.verify(&Sha384::digest(message), signature),
-            (Algorithm::EdDsa, Self::Ed25519(key)) => Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
+            (Algorithm::EdDsa, Self::Ed25519(key)) => {
+                signature.first_chunk().is_some_and(|signature| key.verify(message, signature))
+            }
             _ => false,
         }
     }

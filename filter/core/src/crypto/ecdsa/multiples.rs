@@ -1,14 +1,14 @@
 //! Multiples of points: tables of them, and sums with large scalars.
 //!
-//! A scalar is written with digits that are zero or odd, at most one of `width` in a row not zero
-//! (`wNAF`; Solinas, *Efficient Arithmetic on Koblitz Curves*, 2000), so that a table of odd
+//! A scalar is written with digits that are zero or odd ([`Digits`]), so that a table of odd
 //! multiples serves it. A table may have several *rows*: row `k` has the multiples of 2^(`k`·stride)
 //! times the point, so that all rows share the same doublings, of which there are only `stride`
 //! then.
 
 use super::curve::Curve;
-use super::inverse::inverse;
 use super::point::{Affine, Point};
+use crate::crypto::digits::Digits;
+use crate::crypto::inverse::inverse;
 
 /// Odd multiples of one point.
 #[derive(Clone, Debug)]
@@ -19,14 +19,11 @@ pub(crate) struct Multiples<F: Curve> {
     width: usize,
 }
 
-/// The digits of a scalar, the least significant first.
-pub(super) struct Digits(Vec<i8>);
-
 impl<F: Curve> Multiples<F> {
     /// The multiples of `point` that digits of `width` bits need, in so many rows. `None` only if a
     /// computation went wrong.
     pub(super) fn new(point: &Affine<F>, rows: usize, width: usize) -> Option<Self> {
-        let stride = Digits::positions::<F>().div_ceil(rows);
+        let stride = Digits::positions(F::BYTES).div_ceil(rows);
         let mut bases = vec![Point::new(point)];
         for _ in 1..rows {
             let mut base = *bases.last()?;
@@ -49,7 +46,7 @@ impl<F: Curve> Multiples<F> {
 
     /// The digits of a big-endian scalar that fit this table.
     pub(super) fn digits(&self, scalar: &[u8]) -> Digits {
-        Digits::new::<F>(scalar, self.width)
+        Digits::new(scalar, self.width)
     }
 
     /// The multiple of row `row` by an odd `digit`.
@@ -67,7 +64,7 @@ pub(super) fn sum<F: Curve>(terms: &[(&Multiples<F>, Digits)]) -> Option<Point<F
     for step in (0..steps).rev() {
         sum = sum.doubled();
         for (table, digits) in terms {
-            for (row, digits) in table.rows.iter().zip(digits.0.chunks(table.stride)) {
+            for (row, digits) in table.rows.iter().zip(digits.chunks(table.stride)) {
                 match digits.get(step) {
                     None | Some(0) => {}
                     Some(digit) => sum = sum.plus(&Multiples::multiple(row, *digit)?),
@@ -76,45 +73,6 @@ pub(super) fn sum<F: Curve>(terms: &[(&Multiples<F>, Digits)]) -> Option<Point<F
         }
     }
     Some(sum)
-}
-
-impl Digits {
-    /// One more than a scalar has bits: the highest digit may carry.
-    const fn positions<F: Curve>() -> usize {
-        F::BYTES.saturating_mul(8).saturating_add(1)
-    }
-
-    fn new<F: Curve>(scalar: &[u8], width: usize) -> Self {
-        let positions = Self::positions::<F>();
-        let mut digits = Vec::with_capacity(positions);
-        let mut carry = 0;
-        while digits.len() < positions {
-            let at = digits.len();
-            if bits(scalar, at, 1) == carry {
-                digits.push(0);
-                continue;
-            }
-            let window = bits(scalar, at, width).wrapping_add(carry);
-            carry = window >> width.wrapping_sub(1);
-            // Between ±2^(width−1), which is at most 2^7.
-            let digit = window.wrapping_sub(carry << width);
-            digits.push(i8::try_from(digit).unwrap_or_default());
-            digits.resize(at.wrapping_add(width), 0);
-        }
-        digits.truncate(positions);
-        Self(digits)
-    }
-}
-
-/// The `count` bits, at most eight, of a big-endian number from bit `at` on.
-fn bits(number: &[u8], at: usize, count: usize) -> i32 {
-    let byte = |up: usize| {
-        let below = (at >> 3).wrapping_add(up).wrapping_add(1);
-        let index = number.len().checked_sub(below);
-        i32::from(index.and_then(|index| number.get(index)).copied().unwrap_or_default())
-    };
-    let two_bytes = byte(0) | byte(1) << 8;
-    (two_bytes >> (at & 7)) & (1_i32 << count).wrapping_sub(1)
 }
 
 /// `point` times 1, 3, 5, …, as many as are asked for.

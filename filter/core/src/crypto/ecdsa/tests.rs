@@ -62,7 +62,7 @@ macro_rules! curve_tests {
                     return vec![0];
                 }
                 let z = $curve::from_number(
-                    &inverse::inverse(&point.z.to_number(), $curve::PRIME).unwrap(),
+                    &crate::crypto::inverse::inverse(&point.z.to_number(), $curve::PRIME).unwrap(),
                 );
                 let z2 = z.squared();
                 let (x, y) = (point.x.times(&z2), point.y.times(&z2.times(&z)));

@@ -6,9 +6,9 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use p256::elliptic_curve::bigint::{BoxedUint, ConcatenatingMul as _, Resize as _};
 
 use super::super::field::{Element, Field as _};
-use super::super::inverse::inverse;
 use super::super::{Curve, P256, P384};
 use super::random;
+use crate::crypto::inverse::inverse;
 use crate::crypto::modulus::Modulus;
 
 fn integer(number: &[u8]) -> BoxedUint {
