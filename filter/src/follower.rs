@@ -5,13 +5,15 @@
 //!
 //! When to ask whom is the core's ([`Replica`] for the feed, [`Refresher`] for key sets,
 //! [`ListRefresher`] for status lists); so is what becomes of an answer. What is here: callouts, the
-//! timer, and what is said about them in log and metrics. Only one worker leads; the others do nothing but watch its lease.
+//! timer, and what is said about them in log and metrics. Only one worker leads, and one looks after documents; the others do nothing but watch
+//! their leases.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use rescind_core::config::Config;
 use rescind_core::crypto::SignatureVerifier;
+use rescind_core::documents::Documents;
 use rescind_core::feed::MAX_PAGE_BYTES;
 use rescind_core::jwk::MAX_KEY_SET_BYTES;
 use rescind_core::keys::{Fetch, KeyStore, KeysNotice, Refresher};
@@ -51,6 +53,7 @@ pub(crate) struct Follower {
     replica: Replica,
     refresher: Refresher,
     lists: ListRefresher,
+    documents: Documents,
     on_demand: OnDemand,
     companion: Companion,
     family: Family,
@@ -106,6 +109,7 @@ impl Follower {
             replica: Replica::new(replica),
             refresher: Refresher::new(config),
             lists: ListRefresher::new(config),
+            documents: Documents::new(config, family.timer() == Timer::Absent),
             on_demand: OnDemand::new(revocation.refresh_interval),
             companion: Companion {
                 cluster: revocation.cluster.clone(),
@@ -126,6 +130,7 @@ impl Follower {
     pub(crate) fn saw_request(&mut self) {
         if self.family.timer() != Timer::Absent {
             self.replica.saw_request();
+            self.documents.saw_request();
         }
     }
 
@@ -142,6 +147,7 @@ impl Follower {
     /// The configuration ends: another worker need not wait for this one's lease to end.
     pub(crate) fn resign(&mut self, shared: &dyn SharedData) {
         self.replica.resign(shared);
+        self.documents.resign(shared);
     }
 
     /// Does what is due.
@@ -336,7 +342,7 @@ impl Follower {
 
     /// Key sets and status lists.
     fn look_after_documents(&mut self, turn: &mut Turn<'_>) {
-        let leads = self.replica.is_leader();
+        let leads = self.documents.leads(turn.shared, turn.now, turn.random);
         let (fetches, notices) =
             self.refresher.handle_tick(leads, turn.shared, turn.now, turn.random);
         for notice in notices {

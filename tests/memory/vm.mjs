@@ -194,6 +194,7 @@ const env = {
     return OK;
   },
   proxy_continue_stream: () => OK,
+  proxy_set_effective_context: () => OK,
   proxy_call_foreign_function: () => UNIMPLEMENTED,
   proxy_define_metric: (kind, name, length, id) => {
     view().setUint32(id, metrics++, true);

@@ -10,6 +10,7 @@
 pub mod companion;
 pub mod cpu;
 pub mod deciding;
+pub mod dynamic;
 pub mod elf;
 pub mod envoy;
 pub mod h2;

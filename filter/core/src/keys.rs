@@ -34,6 +34,7 @@ use std::time::Duration;
 use crate::bundle::{Bundle, BundleError};
 use crate::config::{Config, Discovery, JwksUrl, KeySource};
 use crate::jwk::{KeySet, KeySetError};
+use crate::table;
 use crate::time::UnixTime;
 
 mod refresher;
@@ -95,7 +96,7 @@ enum KeysError {
     Bundle(#[from] BundleError),
 }
 
-/// What `.jwks.<n>` holds.
+/// What `.jwks.<hash>` holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct StoredSet {
     fetched_at: UnixTime,
@@ -115,15 +116,21 @@ impl Source {
                 }
             };
             let table = &config.revocation.table;
-            Some(Self {
+            let checksum_key = config.revocation.checksum_key;
+            let mut source = Self {
                 issuer,
                 iss: entry.issuer.clone(),
                 url: url.clone(),
                 kind,
-                set_name: format!("rescind.{table}.jwks.{issuer}"),
-                wish_name: format!("rescind.{table}.want.{issuer}"),
-                checksum_key: config.revocation.checksum_key,
-            })
+                set_name: String::new(),
+                wish_name: String::new(),
+                checksum_key,
+            };
+            // By what it is and not by its place: filters that share a table may list different issuers.
+            let hash = table::hash(&checksum_key, "key set", &source.label());
+            source.set_name = format!("rescind.{table}.jwks.{hash}");
+            source.wish_name = format!("rescind.{table}.want.{hash}");
+            Some(source)
         });
         sources.collect()
     }

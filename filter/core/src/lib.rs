@@ -23,7 +23,7 @@
 //! about ([`authority`]) and turns it into records ([`event`], [`subject`], [`record`]). They
 //! travel in signed pages ([`feed`]), one worker of a gateway follows them ([`replica`]) and writes
 //! them into shared data ([`table`], [`shared`]), where all workers find them at their next
-//! request. The same worker fetches key sets ([`keys`]). On a host without a timer a request does
+//! request. One worker fetches key sets ([`documents`], [`keys`]). On a host without a timer a request does
 //! so ([`on_demand`]).
 //!
 //! # Kinds of tokens and of keys
@@ -76,6 +76,7 @@ pub mod credential;
 pub mod crypto;
 pub mod delegation;
 pub mod discovery;
+pub mod documents;
 pub mod dpop;
 pub mod event;
 pub mod feed;

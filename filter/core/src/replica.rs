@@ -21,7 +21,7 @@
 mod failure;
 mod gaps;
 mod judge;
-mod lease;
+pub(crate) mod lease;
 mod notice;
 mod pending;
 mod poll;
@@ -127,6 +127,8 @@ pub struct Replica {
     next_sweep: UnixTime,
     failures: u32,
     gaps: u32,
+    /// It has failed so often that another worker should try.
+    steps_aside: bool,
     /// The last answer left nothing to be asked for: the next poll may wait.
     settled: bool,
     warned_retention: Option<u32>,
@@ -157,6 +159,7 @@ impl Replica {
             next_sweep: UnixTime::EPOCH,
             failures: 0,
             gaps: 0,
+            steps_aside: false,
             settled: false,
             warned_retention: None,
             budgets: (IDLE_BUDGET, BUSY_BUDGET),
@@ -173,13 +176,17 @@ impl Replica {
         self.candidate.is_leading()
     }
 
-    /// Tells all workers that a key set in shared data changed. The leader's; `false` if it must be tried again.
+    /// Tells all workers that a key set in shared data changed; `false` if it must be tried again. Whoever looks after
+    /// documents need not lead ([`crate::documents`]), but only a leader makes a table.
     pub fn bump_keys_version(
         &mut self,
         shared: &dyn SharedData,
         now: UnixTime,
         random: u64,
     ) -> bool {
+        if !self.is_leader() && !self.writer.finds_head(shared) {
+            return false;
+        }
         self.writer
             .load(shared, now, random)
             .and_then(|_| {
@@ -266,6 +273,9 @@ impl Replica {
         step: &mut Step,
     ) -> bool {
         let led = self.candidate.is_leading();
+        if std::mem::take(&mut self.steps_aside) {
+            self.candidate.step_aside(shared, now);
+        }
         let leads = match self.candidate.campaign(shared, self.busy, now, random) {
             Ok(leads) => leads,
             Err(error) => {

@@ -45,6 +45,7 @@ use crate::time::UnixTime;
 
 pub use reader::{TableReader, TableStatus, TableUnavailable};
 pub(crate) use seal::Names;
+pub(crate) use seal::hash;
 pub use seal::{open_sealed, seal};
 pub(crate) use writer::{Loaded, WriteError, Writer};
 

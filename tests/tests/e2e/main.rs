@@ -23,6 +23,7 @@ mod nginx;
 mod possession;
 mod promises;
 mod recovery;
+mod reload;
 mod restarts;
 mod session_state;
 mod slots;

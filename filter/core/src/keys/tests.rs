@@ -309,7 +309,9 @@ fn a_wish_for_inline_keys_or_an_unknown_issuer_is_nothing() {
     let mut store = leader.store();
     store.wish(1, &leader.shared, leader.now);
     store.wish(7, &leader.shared, leader.now);
-    assert_eq!(leader.shared.get("rescind.default.want.1").unwrap(), None);
+    for source in Source::all(&config()) {
+        assert_eq!(leader.shared.get(&source.wish_name).unwrap(), None);
+    }
 }
 
 #[test]
@@ -332,7 +334,7 @@ fn values_of_strangers_and_of_other_configurations_are_no_keys() {
     let mut leader = Leader::new();
     leader.asks();
     leader.answer(0, 200, &set(&[KEY_A]));
-    let name = "rescind.default.jwks.0";
+    let name = &Source::all(&config()).remove(0).set_name;
     let good = leader.shared.get(name).unwrap().unwrap().value;
     let flipped = |at: usize| {
         let mut bad = good.clone();
@@ -385,4 +387,29 @@ fn a_verification_outlives_a_rotation_if_its_key_does() {
     store.sync(&leader.shared, 3);
     assert_eq!((store.is_current(0, &mut a), store.is_current(0, &mut b)), (false, true));
     assert!(!store.is_current(1, &mut b), "one issuer's keys are no other's");
+}
+
+#[test]
+fn filters_that_share_a_table_find_each_others_key_sets_in_whatever_order_they_list_their_issuers()
+{
+    let mut leader = Leader::new();
+    leader.asks();
+    leader.answer(0, 200, &set(&[KEY_A]));
+    leader.answer(1, 200, &set(&[KEY_B]));
+    // The same issuers the other way round, and one of them with keys from elsewhere.
+    let first = r#"{"url":"https://one.example.com/jwks","cluster":"other"}"#;
+    let last = r#"{"url":"http://three/jwks?x=1","cluster":"three"}"#;
+    let stored = |config: &Config| {
+        let mut store = KeyStore::new(config);
+        store.sync(&leader.shared, 1);
+        [0, 2].map(|issuer| store.keys(issuer).map(|_| kids(&store, issuer).join(" ")))
+    };
+    let swap = |config: &mut Config| config.issuers.swap(0, 2);
+    let mut other = config_of(first, "one", last);
+    assert_eq!(stored(&other), [Some("a".to_owned()), Some("b".to_owned())]);
+    swap(&mut other);
+    assert_eq!(stored(&other), [Some("b".to_owned()), Some("a".to_owned())]);
+    let mut elsewhere = config_of(&first.replace("jwks", "keys"), "one", last);
+    swap(&mut elsewhere);
+    assert_eq!(stored(&elsewhere), [Some("b".to_owned()), None], "nobody else's keys");
 }

@@ -10,6 +10,9 @@ use crate::time::UnixTime;
 /// The first and the longest pause after a failure.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// After so many failures in a row another worker gets its turn; with their pauses, after a second or two.
+pub(super) const FAILURES_TO_STEP_ASIDE: u32 = 4;
+
 impl Replica {
     pub(super) fn broken_off(&mut self, error: WriteError, step: &mut Step) {
         self.pending = None;
@@ -38,6 +41,7 @@ impl Replica {
     pub(super) fn pause_after_failure(&mut self, now: UnixTime, random: u64) -> Duration {
         let pause = back_off::jittered(back_off::doubled(self.failures, BACK_OFF), random);
         self.failures = self.failures.saturating_add(1);
+        self.steps_aside = self.failures.is_multiple_of(FAILURES_TO_STEP_ASIDE);
         self.settled = false;
         self.next_poll = now.plus(pause);
         pause

@@ -72,6 +72,8 @@ impl Replica {
             step.notices.push(Notice::Found { failures: self.failures });
             self.failures = 0;
         }
+        self.steps_aside = false;
+        self.candidate.recover();
         let restarts = self.judge_retention(page.retention_secs, step) && page.from != 0;
         if self.writer.is_dirty()
             && let Err(error) = self.writer.commit(shared)

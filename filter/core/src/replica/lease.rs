@@ -3,6 +3,10 @@
 //! A worker that serves no requests (Envoy's main thread) leads before one that does, so that applying a large feed
 //! does not delay requests. Any worker can lead: the main thread's VM never comes back after a trap.
 //!
+//! A worker that leads and fails again and again steps aside. During an update of the configuration the old one and
+//! the new one run side by side for as long as the gateway drains, and only one of them may be right about where the
+//! companion is.
+//!
 //! Two workers may believe that they lead, for a tick: hosts cannot create a key exclusively, and a worker can be
 //! held up in the middle of a step. The table is written so that this costs work, never facts.
 
@@ -12,8 +16,11 @@ use crate::shared::{SharedData, SharedDataError};
 use crate::table::Names;
 use crate::time::UnixTime;
 
+/// How much longer than others a worker that failed lets a lease be free.
+const WEARY_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How long a lease lasts. A leader that dies is replaced after this time.
-pub(super) const LEASE: Duration = Duration::from_secs(3);
+pub(crate) const LEASE: Duration = Duration::from_secs(3);
 
 /// A lease is renewed once less than this is left: two renewals may fail before it ends.
 const RENEW_BELOW: Duration = Duration::from_secs(2);
@@ -31,26 +38,28 @@ struct Lease {
 
 /// One worker's part in the election.
 #[derive(Debug)]
-pub(super) struct Candidate {
+pub(crate) struct Candidate {
     names: Names,
     /// Names this worker; zero until the first tick brings randomness.
     id: u64,
     leading: bool,
     /// There is nobody else.
     alone: bool,
+    /// Has led in vain: others should try.
+    weary: bool,
 }
 
 impl Candidate {
-    pub(super) const fn new(names: Names, alone: bool) -> Self {
-        Self { names, id: 0, leading: false, alone }
+    pub(crate) const fn new(names: Names, alone: bool) -> Self {
+        Self { names, id: 0, leading: false, alone, weary: false }
     }
 
-    pub(super) const fn is_leading(&self) -> bool {
+    pub(crate) const fn is_leading(&self) -> bool {
         self.leading
     }
 
     /// Takes, renews or gives up the lease. Whether this worker leads now.
-    pub(super) fn campaign(
+    pub(crate) fn campaign(
         &mut self,
         shared: &dyn SharedData,
         busy: bool,
@@ -72,8 +81,23 @@ impl Candidate {
         }
     }
 
+    /// Lets another worker try: one with another configuration may succeed.
+    pub(crate) fn step_aside(&mut self, shared: &dyn SharedData, now: UnixTime) {
+        self.weary = !self.alone;
+        self.give_up(shared, now);
+    }
+
+    /// What it leads succeeds.
+    pub(crate) const fn recover(&mut self) {
+        self.weary = false;
+    }
+
     /// Gives up the lease, so that the next worker need not wait for its end.
-    pub(super) fn resign(&mut self, shared: &dyn SharedData) {
+    pub(crate) fn resign(&mut self, shared: &dyn SharedData) {
+        self.give_up(shared, UnixTime::EPOCH);
+    }
+
+    fn give_up(&mut self, shared: &dyn SharedData, until: UnixTime) {
         if !std::mem::take(&mut self.leading) || self.alone {
             return;
         }
@@ -81,7 +105,7 @@ impl Candidate {
         let Ok(Some(found)) = shared.get(name) else { return };
         let lease = self.names.open(name, &found.value).and_then(decode);
         if lease.is_some_and(|lease| lease.owner == self.id) {
-            let free = Lease { owner: 0, until: UnixTime::EPOCH, busy: false };
+            let free = Lease { owner: 0, until, busy: false };
             // Whoever was faster has a lease of its own; without an answer this one ends by itself.
             let _ = shared.set(name, &self.sealed(free), Some(found.cas));
         }
@@ -110,9 +134,11 @@ impl Candidate {
         if mine && held && left >= RENEW_BELOW && lease.busy == busy {
             return Ok(true);
         }
-        let patience = if busy { BUSY_PATIENCE } else { Duration::ZERO };
+        let patience = |is: bool, patience| if is { patience } else { Duration::ZERO };
+        let patience =
+            patience(busy, BUSY_PATIENCE).saturating_add(patience(self.weary, WEARY_PATIENCE));
         let free = !held && (left > LEASE || now >= lease.until.plus(patience));
-        let outranked = held && lease.busy && !busy;
+        let outranked = held && lease.busy && !busy && !self.weary;
         if !(mine || free || outranked) {
             return Ok(false);
         }

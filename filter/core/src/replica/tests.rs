@@ -136,6 +136,9 @@ fn a_replayed_an_early_and_a_broken_page_change_nothing() {
     for (forge, what) in pages {
         world.now = world.now.plus(Duration::from_secs(6));
         world.tick(0);
+        // After some failures it steps aside for a second, and nobody else is there.
+        world.now = world.now.plus(SECOND);
+        world.tick(0);
         let request = world.workers[0].request.clone().unwrap();
         let page = forge(&world.companion, &request.path, world.now);
         let notices = world.notices.len();
@@ -257,4 +260,51 @@ fn the_companions_gaps_are_in_the_head_are_told_once_and_end() {
     world.run(Duration::from_secs(30));
     assert_eq!((seen(&mut world), missed(&world)), (vec![None, None], 1));
     assert!(world.notices.contains(&Notice::SignalsComplete));
+}
+
+#[test]
+fn a_leader_whom_the_companion_does_not_answer_is_followed_by_one_whom_it_does() {
+    let mut world = synced(2);
+    let leader = world.workers.iter().position(|worker| worker.replica.is_leader()).unwrap();
+    world.companion.publish(&revoked(2, EVENT));
+    // Its configuration names a companion that is gone; the other's is right.
+    for _ in 0..40 {
+        world.now = world.now.plus(Duration::from_millis(100));
+        for worker in 0..2 {
+            world.tick(worker);
+            match world.workers[worker].request {
+                Some(_) if worker == leader => {
+                    world.respond(worker, Err(CalloutFailure::NoAnswer));
+                }
+                _ => _ = world.serve(worker),
+            }
+        }
+    }
+    assert!(world.workers[1 - leader].replica.is_leader());
+    assert_eq!(world.refuses(leader, 2, EARLY), Some(true), "within four seconds");
+    world.notices.clear();
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.count(|notice| matches!(notice, Notice::Leading)), 0, "nobody takes turns");
+}
+
+#[test]
+fn only_a_leader_makes_a_table_to_announce_key_sets_in() {
+    let mut world = World::new(2);
+    let bump = |world: &mut World, worker: usize| {
+        let replica = &mut world.workers[worker].replica;
+        replica.bump_keys_version(&world.shared, world.now, 1)
+    };
+    let version = |world: &mut World| match world.status(0) {
+        TableStatus::Synced { keys_version, .. } => Some(keys_version),
+        TableStatus::NeverSynchronized => None,
+    };
+    assert!(!bump(&mut world, 0), "there is none");
+    world.run(SECOND);
+    let before = version(&mut world).unwrap();
+    let follower = world.workers.iter().position(|worker| !worker.replica.is_leader()).unwrap();
+    assert!(bump(&mut world, follower));
+    assert_eq!(version(&mut world), Some(before.wrapping_add(1)));
+    world.companion.publish(&revoked(5, EVENT));
+    world.run(SECOND);
+    assert_eq!(world.refuses(0, 5, EARLY), Some(true), "the leader goes on");
 }

@@ -22,7 +22,7 @@ use super::{
     StatusListToken, StatusSource, check_header,
 };
 use crate::back_off::doubled;
-use crate::config::{Config, Revocation};
+use crate::config::Config;
 use crate::crypto::SignatureVerifier;
 use crate::json::{self, JsonError, Limits};
 use crate::jws::{Algorithm, Jws, JwsError};
@@ -161,7 +161,6 @@ impl ListRefresher {
     /// For the issuers that have lists.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let Revocation { table, checksum_key, .. } = &config.revocation;
         let issuers = config.issuers.iter().map(|issuer| {
             issuer.status.clone().map(|source| Followed {
                 iss: issuer.issuer.clone(),
@@ -171,7 +170,7 @@ impl ListRefresher {
             })
         });
         Self {
-            shelf: Shelf::new(table, *checksum_key),
+            shelf: Shelf::of(config),
             issuers: issuers.collect(),
             entries: Vec::new(),
             next_number: 0,
@@ -293,8 +292,10 @@ impl ListRefresher {
         let known = |entry: &&mut Entry| entry.issuer == issuer && entry.uri == *uri;
         if let Some(entry) = self.entries.iter_mut().find(known) {
             entry.wished_at = now;
-            // The clock was set back, and nobody uses a list from the future.
-            if entry.fetched_at.is_some_and(|at| at > now) {
+            // The clock was set back, and nobody uses a list from the future. Or another configuration's leader has
+            // stopped following it, and emptied it.
+            let is_of_no_use = |at| at > now || !self.shelf.has((iss, uri), shared);
+            if entry.fetched_at.is_some_and(is_of_no_use) {
                 (entry.fetched_at, entry.due) = (None, now);
             }
             return None;

@@ -7,6 +7,8 @@ use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 use super::{CompactList, MAX_LISTS};
 use crate::base64url;
+use crate::config::{Config, Revocation};
+use crate::documents;
 use crate::shared::{SharedData, SharedDataError};
 use crate::table;
 use crate::time::UnixTime;
@@ -31,9 +33,21 @@ pub(super) struct Shelf {
 pub(super) type Wish = (String, String);
 
 impl Shelf {
-    pub(super) fn new(table: &str, key: [u8; 16]) -> Self {
+    /// Wishes are those of the configurations of one `group` ([`crate::documents`]); lists are everybody's.
+    pub(super) fn new(table: &str, key: [u8; 16], group: &str) -> Self {
         let prefix = format!("rescind.{table}.status.");
-        Self { wishes: format!("{prefix}want"), prefix, key }
+        Self { wishes: format!("{prefix}want.{group}"), prefix, key }
+    }
+
+    pub(super) fn of(config: &Config) -> Self {
+        let Revocation { table, checksum_key, .. } = &config.revocation;
+        Self::new(table, *checksum_key, &documents::group(config).unwrap_or_default())
+    }
+
+    /// Whether there is something under the list's name.
+    pub(super) fn has(&self, (iss, uri): (&str, &str), shared: &dyn SharedData) -> bool {
+        let found = shared.get(&self.name(iss, uri));
+        found.is_ok_and(|found| found.is_some_and(|found| !found.value.is_empty()))
     }
 
     /// The list of `iss` at `uri`, if a leader has put one there that was fetched after `known`. An

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::sealed::Shelf;
 use super::{CompactList, MAX_LISTS, Status, StatusList, StatusListError};
-use crate::config::{Config, Revocation};
+use crate::config::Config;
 use crate::shared::SharedData;
 use crate::time::UnixTime;
 
@@ -54,8 +54,7 @@ impl StatusStore {
     /// Without any lists yet.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let Revocation { table, checksum_key, .. } = &config.revocation;
-        Self { shelf: Shelf::new(table, *checksum_key), entries: Vec::new() }
+        Self { shelf: Shelf::of(config), entries: Vec::new() }
     }
 
     /// The status at place `index` of the list of the issuer `iss` at `uri`, which its configuration

@@ -8,6 +8,8 @@ use std::hash::Hasher as _;
 
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
+use crate::base64url;
+
 /// Bytes of the seal at the end of each value.
 pub(super) const SEAL_BYTES: usize = 16;
 
@@ -27,6 +29,12 @@ pub fn open_sealed<'a>(key: &[u8; 16], name: &str, value: &'a [u8]) -> Option<&'
     // Whoever can write here learns nothing from the time this takes that the next try could use: a comparison of
     // 128 bits as one number does not stop at the first difference.
     (u128::from_be_bytes(tag(key, name, body)) == u128::from_be_bytes(*found)).then_some(body)
+}
+
+/// A name of 22 characters for `text`, which may be long and is nobody else's business; `purpose` keeps different
+/// kinds of names apart. Two of them have the same CRC-32 once in 2^32: then Kong cannot keep both.
+pub(crate) fn hash(key: &[u8; 16], purpose: &str, text: &str) -> String {
+    base64url::encode(&tag(key, purpose, text.as_bytes()))
 }
 
 fn tag(key: &[u8; 16], name: &str, body: &[u8]) -> [u8; SEAL_BYTES] {
@@ -59,6 +67,12 @@ impl Names {
             repair: format!("{prefix}repair"),
             prefix,
         }
+    }
+
+    /// The same table, with another lease: for what each of several configurations does for itself.
+    pub(crate) fn with_lease(mut self, name: &str) -> Self {
+        self.lease = format!("{}lease.{name}", self.prefix);
+        self
     }
 
     /// The key of page `index` in `slot`.

@@ -166,6 +166,12 @@ impl Writer {
         Ok(Loaded::Newer)
     }
 
+    /// Whether there is a head that can be trusted.
+    pub(crate) fn finds_head(&self, shared: &dyn SharedData) -> bool {
+        let Ok(Some(found)) = shared.get(&self.names.head) else { return false };
+        self.names.open(&self.names.head, &found.value).and_then(Head::decode).is_some()
+    }
+
     /// Looks at the head without leading, so as to know what was announced when it comes to that.
     pub(crate) fn observe(&mut self, shared: &dyn SharedData) {
         let Ok(Some(found)) = shared.get(&self.names.head) else { return };

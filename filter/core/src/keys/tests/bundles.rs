@@ -239,7 +239,7 @@ fn no_bundle_is_ever_merged_with_another_domains() {
 #[test]
 fn an_older_bundle_put_back_into_shared_data_replaces_nothing() {
     let mut leader = leader();
-    let name = "rescind.default.jwks.0";
+    let name = &Source::all(&leader.config).remove(0).set_name;
     leader.asks();
     leader.answer(0, 200, &bundle(&[("a", "jwt-svid")], r#","spiffe_sequence":1"#));
     let old = leader.shared.get(name).unwrap().unwrap().value;

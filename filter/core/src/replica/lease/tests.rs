@@ -70,3 +70,30 @@ fn a_lease_that_a_stranger_wrote_does_not_count() {
     shared.set("rescind.test.lease", &[0xff; 33], None).unwrap();
     assert_eq!(candidate().campaign(&shared, false, at(0), 1), Ok(true));
 }
+
+#[test]
+fn whoever_steps_aside_lets_others_try_and_leads_again_if_nobody_does() {
+    let shared = LocalSharedData::default();
+    let (mut weary, mut busy) = (candidate(), candidate());
+    assert_eq!(weary.campaign(&shared, false, at(0), 1), Ok(true));
+    weary.step_aside(&shared, at(100));
+    assert!(!weary.is_leading());
+    for (millis, leads) in [(100, false), (1_099, false), (1_100, true)] {
+        assert_eq!(weary.campaign(&shared, false, at(millis), 1), Ok(leads), "{millis} ms");
+    }
+    weary.step_aside(&shared, at(1_200));
+    assert_eq!(busy.campaign(&shared, true, at(2_199), 2), Ok(false), "it serves requests");
+    assert_eq!(busy.campaign(&shared, true, at(2_200), 2), Ok(true));
+    assert_eq!(weary.campaign(&shared, false, at(2_300), 1), Ok(false), "it failed");
+    weary.recover();
+    assert_eq!(weary.campaign(&shared, false, at(2_400), 1), Ok(true), "it is idle");
+}
+
+#[test]
+fn whoever_is_alone_has_nobody_to_step_aside_for() {
+    let shared = LocalSharedData::default();
+    let mut alone = Candidate::new(Names::new("test", [1; 16]), true);
+    assert_eq!(alone.campaign(&shared, false, at(0), 1), Ok(true));
+    alone.step_aside(&shared, at(100));
+    assert_eq!(alone.campaign(&shared, false, at(101), 1), Ok(true));
+}

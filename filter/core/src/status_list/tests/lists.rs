@@ -413,7 +413,7 @@ fn wishes_are_bounded_and_what_found_no_room_is_wished_for_later() {
     for number in 0..=MAX_WISHES {
         assert_eq!(gateway.ask_for(OTHER, &uri(number), 0), Err(Unknown));
     }
-    let shelf = Shelf::new("default", config().revocation.checksum_key);
+    let shelf = Shelf::of(&config());
     let wishes = shelf.take_wishes(&gateway.shared);
     assert_eq!(wishes.len(), MAX_WISHES);
     let last = (OTHER.to_owned(), uri(MAX_WISHES));
