@@ -29,9 +29,16 @@ fn ask(site: &Deciding, question: &Value) -> Value {
 fn a_request_with_a_good_token_is_permitted_and_who_calls_is_told() {
     let site = Deciding::started(&["authzen"]);
     let token = site.token("alice");
-    let answer = ask(&site, &question("alice", "/orders?a=b", &token));
+    let mut answer = ask(&site, &question("alice", "/orders?a=b", &token));
+    let removed = answer["context"]["remove"].take();
+    let removed: Vec<&str> = removed.as_array().unwrap().iter().flat_map(Value::as_str).collect();
+    for (name, expected) in
+        [("authorization", true), ("x_rescind_subject", true), ("x-rescind-subject", false)]
+    {
+        assert_eq!(removed.contains(&name), expected, "{name} in {removed:?}");
+    }
     let context = json!({
-        "subject": "alice", "issuer": IDP,
+        "subject": "alice", "issuer": IDP, "remove": null,
         "headers": {
             "x-rescind-subject": "alice", "x-rescind-issuer": IDP,
             "x-rescind-client": "app", "x-rescind-scope": "read",

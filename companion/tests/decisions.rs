@@ -233,3 +233,40 @@ fn each_wrong_setting_is_named_with_the_remedy() {
     let output = rescind(&files.0, &["serve", "--check"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
+
+#[test]
+fn the_service_gets_the_credentials_that_come_back_with_the_answer_and_no_others() {
+    for (forward, expected) in [(false, false), (true, true)] {
+        let identity = json!({ "forward_token": forward });
+        let mut site = Deciding::prepared(&["headers"], &json!({ "identity": identity }));
+        site.companion.start();
+        let token = site.token("alice");
+        let bearer = format!("Bearer {token}");
+        let answer = site.ask("headers", "/orders", Some(&token));
+        let passed_on = (answer.status, answer.header("authorization"));
+        assert_eq!(passed_on, (200, expected.then_some(bearer.as_str())));
+        let answer = site.ask("headers", "/public", Some("anything"));
+        assert_eq!(answer.header("authorization"), Some("Bearer anything"), "left alone");
+    }
+}
+
+#[test]
+fn the_only_caller_may_be_whoever_connects_if_that_is_said() {
+    let mut site = Deciding::prepared(&["headers"], &json!({}));
+    let files = &site.companion.directory;
+    let text = files.read("rescind.toml");
+    files.write(
+        "rescind.toml",
+        &text.replace("token_file = \"headers.token\"", "danger_without_token = true"),
+    );
+    site.companion.start();
+    let bearer = format!("Bearer {}", site.token("alice"));
+    let headers = [
+        ("x-original-method", "GET"),
+        ("x-original-uri", "/orders"),
+        ("x-original-host", "api.example.com"),
+        ("authorization", &bearer),
+    ];
+    assert_eq!(site.call("GET", "/v1/check", &headers).status, 200);
+    assert_eq!(site.call("GET", "/v1/check", &headers[..3]).status, 401);
+}

@@ -10,8 +10,8 @@
 //! it; and has anything happened to the token with these claims, which the caller has verified
 //! itself. What is answered beside the decision, in `context`:
 //!
-//! - of a permit: `subject` and `issuer` of the token, and `headers`, the identity headers to be set
-//!   on the request;
+//! - of a permit: `subject` and `issuer` of the token, and what to do to the request: `headers` to set
+//!   and `remove`, names that must not reach the service;
 //! - of a refusal: `reason` (as in metrics), `signal` if there was one, and `response`: the status,
 //!   headers and body that the client should get. `reason` and `signal` are not for clients.
 //!
@@ -26,6 +26,7 @@ use rescind_core::time::UnixTime;
 use rescind_core::verdict::{Denial, Permit};
 use serde_json::json;
 
+use super::forward;
 use super::worker::Worker;
 use crate::reply::{self, Reply};
 
@@ -200,7 +201,7 @@ fn decision(
                     "decision": false,
                     "context": { "reason": "another_subject" },
                 }),
-                Ok(permit) => permitted(&permit),
+                Ok(permit) => permitted(&permit, worker.config()),
                 Err(denial) => {
                     let challenge = worker.config().challenge_to(&view);
                     refused(&denial, &challenge)
@@ -218,10 +219,10 @@ fn challenge(config: &Config) -> Challenge {
     config.challenge.clone()
 }
 
-fn permitted(permit: &Permit) -> serde_json::Value {
+fn permitted(permit: &Permit, config: &Config) -> serde_json::Value {
     let headers = permit.headers().map(|(name, value)| (name.clone(), json!(value)));
     let headers: serde_json::Map<_, _> = headers.collect();
-    let mut context = json!({ "headers": headers });
+    let mut context = json!({ "headers": headers, "remove": forward::removed(permit, config) });
     for (name, value) in [("subject", permit.subject()), ("issuer", permit.issuer())] {
         if let (Some(value), Some(members)) = (value, context.as_object_mut()) {
             members.insert(name.to_owned(), json!(value));

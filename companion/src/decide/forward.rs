@@ -7,6 +7,10 @@
 //! | `traefik` | 200, identity headers | its status, challenge and body |
 //! | `envoy` | 200, identity headers, and which of the client's to remove | its status, challenge and body |
 //!
+//! A permit has, beside identity headers, the credentials that the service may see (with
+//! `forward_token`, or on a public route): a gateway sets all of them from the answer, and what the
+//! answer does not have does not reach the service. Envoy is told what to remove instead.
+//!
 //! nginx takes every status but 2xx, 401 and 403 for a failure of its own (500). A configuration can
 //! turn `X-Rescind-Status` into the client's status; without that, 400 and 503 are seen as 403.
 //!
@@ -18,6 +22,8 @@ use http_body_util::Full;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use rescind_core::config::{Challenge, Config};
+use rescind_core::credential::{DPOP, TXN_TOKEN, WORKLOAD_PROOF, WORKLOAD_TOKEN};
+use rescind_core::request::{Field, RequestView};
 use rescind_core::verdict::{Denial, Permit};
 
 use super::settings::Forward;
@@ -29,8 +35,13 @@ const SIGNAL: HeaderName = HeaderName::from_static("x-rescind-signal");
 /// Envoy removes what is named here from the request that it forwards.
 const REMOVE: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");
 
-/// The answer to a request that may pass.
-pub(crate) fn permitted(form: Forward, permit: &Permit, config: &Config) -> Reply {
+/// The answer to `request`, which may pass.
+pub(crate) fn permitted(
+    form: Forward,
+    permit: &Permit,
+    request: &RequestView<'_>,
+    config: &Config,
+) -> Reply {
     let mut reply = Response::new(Full::default());
     let headers = reply.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -42,13 +53,42 @@ pub(crate) fn permitted(form: Forward, permit: &Permit, config: &Config) -> Repl
         };
         headers.insert(name, value);
     }
-    if form == Forward::Envoy {
+    if form != Forward::Envoy {
+        for (name, value) in passed_on(permit, request, config) {
+            let Ok(value) = HeaderValue::from_bytes(value) else {
+                return reply::unavailable("a credential cannot be sent");
+            };
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    } else {
         let Ok(value) = HeaderValue::from_str(&removed(permit, config).join(",")) else {
             return reply::unavailable("an identity header cannot be sent");
         };
         headers.insert(REMOVE, value);
     }
     reply
+}
+
+/// The credentials that the service may see: gateways that take its headers from the answer pass on
+/// these and no others.
+fn passed_on<'r>(
+    permit: &Permit,
+    request: &RequestView<'r>,
+    config: &Config,
+) -> impl Iterator<Item = (&'static str, &'r [u8])> {
+    let withheld: Vec<_> = permit.withheld(config).collect();
+    let credentials = [
+        ("authorization", request.authorization),
+        (DPOP, request.proof),
+        (TXN_TOKEN, request.txn_token),
+        (WORKLOAD_TOKEN, request.workload_token),
+        (WORKLOAD_PROOF, request.workload_proof),
+    ];
+    credentials.into_iter().filter_map(move |(name, field)| match field {
+        Field::One(value) if !withheld.contains(&name) => Some((name, value)),
+        // Of two the service could take another one than was looked at.
+        Field::One(_) | Field::Many | Field::Absent => None,
+    })
 }
 
 /// The headers that a client may not send, or the service may not see, and that the permit does not

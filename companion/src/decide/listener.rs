@@ -7,6 +7,7 @@
 //! Limits are those of [`crate::server`] but for headers: a gateway passes on what its clients
 //! sent.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
@@ -14,6 +15,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -24,7 +27,7 @@ use tokio::task::LocalSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::counts::Counts;
-use super::service::Service;
+use super::service::{Answered, Service};
 use super::settings::{Caller, Decisions};
 use super::state::State;
 use super::worker::Worker;
@@ -34,6 +37,8 @@ use crate::patient::Patient;
 const MAX_CONNECTIONS: usize = 4096;
 /// From one request to the header of the next: longer than gateways keep an idle connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
+/// From a new connection to its first request.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may read nothing of its answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// For a TLS handshake.
@@ -150,7 +155,7 @@ async fn accept(
             (Rc::clone(service), draining.clone(), acceptor.clone());
         tokio::task::spawn_local(async move {
             let _permit = permit;
-            connection(stream, acceptor, &service, draining).await;
+            connection(stream, acceptor, service, draining).await;
         });
     }
 }
@@ -158,29 +163,35 @@ async fn accept(
 async fn connection(
     stream: TcpStream,
     acceptor: Option<TlsAcceptor>,
-    service: &Rc<Service>,
+    service: Rc<Service>,
     draining: watch::Receiver<bool>,
 ) {
+    let answer = move |request| {
+        let service = Rc::clone(&service);
+        async move { service.answer(request).await }
+    };
     let Some(acceptor) = acceptor else {
-        http(stream, service, draining).await;
+        http(stream, answer, draining).await;
         return;
     };
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => http(stream, service, draining).await,
+        Ok(Ok(stream)) => http(stream, answer, draining).await,
         Ok(Err(error)) => tracing::debug!(%error, "decisions: TLS handshake failed"),
         Err(_) => tracing::debug!("decisions: TLS handshake took too long"),
     }
 }
 
-async fn http(
+async fn http<F: Future<Output = Answered> + 'static>(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
-    service: &Rc<Service>,
+    answer: impl Fn(Request<Incoming>) -> F + 'static,
     mut draining: watch::Receiver<bool>,
 ) {
-    let service = Rc::clone(service);
+    let asked = Rc::new(Cell::new(false));
+    let has_asked = Rc::clone(&asked);
     let answer = service_fn(move |request| {
-        let service = Rc::clone(&service);
-        async move { Ok::<_, Infallible>(service.answer(request).await) }
+        has_asked.set(true);
+        let answer = answer(request);
+        async { Ok::<_, Infallible>(answer.await) }
     });
     let mut builder = auto::Builder::new(ThisThread);
     builder
@@ -201,8 +212,19 @@ async fn http(
     let drained = async move {
         let _last_value = draining.wait_for(|draining| *draining).await.map(|value| *value);
     };
+    // Until its first bytes it is not known which HTTP a connection speaks, and no timer of HTTP runs.
+    let silent = async {
+        tokio::time::sleep(FIRST_REQUEST_TIMEOUT).await;
+        if asked.get() {
+            std::future::pending::<()>().await;
+        }
+    };
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
+        () = silent => {
+            tracing::debug!("decisions: connection closed: no request came");
+            return;
+        }
         () = drained => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -232,3 +254,6 @@ pub(crate) async fn start(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

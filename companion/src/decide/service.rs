@@ -119,7 +119,7 @@ impl Service {
             }
         };
         match worker.decide(&caller.name, &view, &NoConnection, now) {
-            Ok(permit) => forward::permitted(form, &permit, worker.config()),
+            Ok(permit) => forward::permitted(form, &permit, &view, worker.config()),
             Err(denial) => {
                 let challenge = worker.config().challenge_to(&view);
                 forward::refused(form, &denial, &challenge)

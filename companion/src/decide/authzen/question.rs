@@ -2,7 +2,8 @@
 //!
 //! **May this request pass?** `resource` is `{"type": "route", "id": "/path?query"}`, with
 //! `properties.host` where routes depend on hosts; `action.name` is the method. The token is
-//! `context.access_token`, the DPoP proof `context.dpop`, the SHA-256 digest of the client's
+//! `context.access_token`, the DPoP proof `context.dpop`; other credentials are `txn_token`,
+//! `workload_identity_token` and `workload_proof_token`; the SHA-256 digest of the client's
 //! certificate (64 hex digits) `context.client_certificate`. `subject.id` must be the token's `sub`,
 //! unless `subject.type` is `access_token`, for callers that do not read tokens.
 //!
@@ -52,6 +53,9 @@ pub(super) struct Asked<'a> {
     host: &'a str,
     authorization: Option<String>,
     proof: Option<&'a str>,
+    txn_token: Option<&'a str>,
+    workload_token: Option<&'a str>,
+    workload_proof: Option<&'a str>,
     certificate: Option<&'a str>,
 }
 
@@ -135,6 +139,9 @@ impl<'a> Question<'a> {
             host: host.unwrap_or_default(),
             authorization: token.map(|token| format!("{scheme} {token}")),
             proof,
+            txn_token: given("txn_token", "context.txn_token")?,
+            workload_token: given("workload_identity_token", "context.workload_identity_token")?,
+            workload_proof: given("workload_proof_token", "context.workload_proof_token")?,
             certificate: given("client_certificate", "context.client_certificate")?,
         };
         let subject = (subject_type != "access_token").then_some(subject_id);
@@ -162,6 +169,9 @@ impl Asked<'_> {
             host: self.host.as_bytes(),
             authorization: field(self.authorization.as_deref()),
             proof: field(self.proof),
+            txn_token: field(self.txn_token),
+            workload_token: field(self.workload_token),
+            workload_proof: field(self.workload_proof),
             ..RequestView::default()
         }
     }
