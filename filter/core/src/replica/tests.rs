@@ -1,9 +1,12 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use std::cell::Cell;
+
 use super::sim::*;
 use super::*;
 use crate::feed::Page;
+use crate::shared::{LocalSharedData, Shared, SharedDataError};
 use crate::table::TableStatus;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -17,6 +20,52 @@ fn synced(workers: usize) -> World {
     world.run(SECOND);
     assert_eq!(world.refuses(0, 1, EARLY), Some(true));
     world
+}
+
+/// Shared data that counts how many values are read.
+struct Reads<'a>(&'a LocalSharedData, Cell<usize>);
+
+impl SharedData for Reads<'_> {
+    fn get(&self, key: &str) -> Result<Option<Shared>, SharedDataError> {
+        self.1.set(self.1.get().saturating_add(1));
+        self.0.get(key)
+    }
+
+    fn set(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), SharedDataError> {
+        self.0.set(key, value, cas)
+    }
+}
+
+/// How many records of subject `n` there are, and how many pages are read for it.
+fn looked_up(world: &mut World, n: u64) -> (usize, usize) {
+    world.status(0);
+    let shared = Reads(&world.shared, Cell::new(0));
+    let found = world.workers[0].reader.lookup(&shared, &[subject(n)]).unwrap();
+    (found.len(), shared.1.get())
+}
+
+#[test]
+fn a_page_that_is_known_is_read_only_for_what_it_may_have_and_after_it_changed() {
+    let mut world = synced(1);
+    assert_eq!(looked_up(&mut world, 1), (1, 1));
+    assert_eq!(looked_up(&mut world, 1), (1, 1), "there is a record");
+    assert_eq!(looked_up(&mut world, 2), (0, 1), "another page, not read yet");
+    assert_eq!(looked_up(&mut world, 2), (0, 0));
+    world.companion.publish(&revoked(1, EVENT + 1));
+    world.run(SECOND);
+    assert_eq!(looked_up(&mut world, 2), (0, 0), "a page changed, but not this one");
+    world.companion.publish(&revoked(2, EVENT));
+    world.run(SECOND);
+    assert_eq!(looked_up(&mut world, 2), (1, 1));
+    // More changes at once than a head lists: any page may be among them.
+    assert_eq!(looked_up(&mut world, 3), (0, 1));
+    assert_eq!(looked_up(&mut world, 3), (0, 0));
+    for n in 100..200 {
+        world.companion.publish(&revoked(n, EVENT));
+    }
+    world.run(SECOND);
+    assert_eq!(looked_up(&mut world, 3), (0, 1));
+    assert_eq!(looked_up(&mut world, 3), (0, 0));
 }
 
 #[test]

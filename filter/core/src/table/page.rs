@@ -3,8 +3,6 @@
 //! 25 bytes of header (form, generation, version, hole), then 39 bytes for each record without conditions, then the
 //! seal. Slot and index are not written: the seal covers the key's name.
 
-use std::cmp::Ordering;
-
 use crate::record::{Fact, FactKind, FactValue, Record, RecordKey, SignalId, SubjectHash};
 use crate::time::UnixTime;
 
@@ -119,34 +117,50 @@ impl Header {
     }
 }
 
-/// Adds the records about `subjects` (sorted) in an opened page's `rest` to `found`. `None` if it is malformed.
+/// Adds the records about `subjects` (sorted) in an opened page's `rest` to `found`; marks of all that there are. `None`
+/// if it is malformed.
 pub(super) fn find(
     mut rest: &[u8],
     subjects: &[SubjectHash],
     found: &mut Vec<Record>,
-) -> Option<()> {
-    let mut subjects = subjects.iter().peekable();
+) -> Option<Marks> {
+    let (mut subjects, mut marks) = (subjects.iter().peekable(), Marks::NONE);
     while !rest.is_empty() {
         let (raw, next) = RawRecord::split(rest)?;
         rest = next;
-        while let Some(subject) = subjects.peek() {
-            match subject.0.cmp(raw.subject) {
-                Ordering::Less => {
-                    subjects.next();
-                }
-                Ordering::Equal => {
-                    found.push(raw.read()?);
-                    break;
-                }
-                Ordering::Greater => break,
-            }
-        }
-        if subjects.peek().is_none() {
-            // The seal already showed that the bytes are the leader's: what follows is well-formed.
-            return Some(());
+        marks.add(raw.subject);
+        while subjects.next_if(|subject| subject.0 < *raw.subject).is_some() {}
+        if subjects.peek().is_some_and(|subject| subject.0 == *raw.subject) {
+            found.push(raw.read()?);
         }
     }
-    Some(())
+    Some(marks)
+}
+
+/// What subjects a page may have records about: one bit of 128 for each.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Marks([u64; 2]);
+
+impl Marks {
+    pub(super) const NONE: Self = Self([0; 2]);
+
+    fn add(&mut self, subject: &[u8; 16]) {
+        for (word, bit) in self.0.iter_mut().zip(Self::bit(subject)) {
+            *word |= bit;
+        }
+    }
+
+    /// Whether a record about `subject` may be among those that were added.
+    pub(super) fn may_have(&self, subject: &SubjectHash) -> bool {
+        self.0.iter().zip(Self::bit(&subject.0)).any(|(word, bit)| word & bit != 0)
+    }
+
+    /// By bits of the hash that do not choose the page.
+    fn bit(subject: &[u8; 16]) -> [u64; 2] {
+        let [.., chosen] = *subject;
+        let bit = 1 << (chosen & 63);
+        if chosen & 64 == 0 { [bit, 0] } else { [0, bit] }
+    }
 }
 
 struct RawRecord<'a> {
