@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::companion::Companion;
+use crate::http::{self, Message, Request};
 use crate::issuer::Issuer;
 use crate::ports;
 use crate::process::Folder;
@@ -36,13 +37,22 @@ impl Deciding {
     /// When a part does not come up.
     #[must_use]
     pub fn start(form: &str, changes: Value) -> Self {
+        Self::with(form, &Plan { fetch_keys: true, filter: changes, ..Plan::default() })
+    }
+
+    /// As [`Deciding::start`], with what `plan` says of the gate's configuration.
+    ///
+    /// # Panics
+    ///
+    /// When a part does not come up.
+    #[must_use]
+    pub fn with(form: &str, plan: &Plan) -> Self {
         let folder = Folder::new();
         let issuer = Issuer::start(ISSUER, "ES256");
         let transmitter = Transmitter::new("idp", ISSUER);
         let mut companion = Companion::prepare(folder.path(), &[&transmitter], &[ISSUER]);
         let port = ports::free();
-        let plan = Plan { fetch_keys: true, filter: changes, ..Plan::default() };
-        companion.write("gate.json", &filter(&plan, &issuer, &companion).to_string());
+        companion.write("gate.json", &filter(plan, &issuer, &companion).to_string());
         companion.write("caller.token", &secret());
         let path = |name: &str| json!(folder.path().join(name).display().to_string());
         let section = format!(
@@ -56,6 +66,25 @@ impl Deciding {
         companion.write("rescind.toml", &(companion.read("rescind.toml") + &section));
         companion.run();
         Self { companion, port, issuer, transmitter, upstream: Upstream::start(), folder }
+    }
+
+    /// Asks about `GET path` as a gateway of the form `headers`, on a connection of its own, with
+    /// these headers of the client's.
+    ///
+    /// # Panics
+    ///
+    /// When the companion does not answer.
+    #[must_use]
+    pub fn ask(&self, path: &str, client: &[(&str, &str)]) -> Message {
+        let mut request = Request::get("/v1/check")
+            .header("x-rescind-caller", secret())
+            .header("x-original-method", "GET")
+            .header("x-original-uri", path)
+            .header("x-original-host", "api.example.com");
+        for (name, value) in client {
+            request = request.header(name, value);
+        }
+        http::send(self.port, &request).expect("the companion answers")
     }
 
     /// Revokes all of a subject's tokens by a SET; returns after its 202.

@@ -2,15 +2,25 @@
 
 use rescind_e2e::deciding::{Deciding, secret};
 use rescind_e2e::envoy::Envoy;
-use rescind_e2e::http::{Message, Request};
+use rescind_e2e::http::{self, Message, Request};
 use rescind_e2e::{ports, tools, wait};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::possession::{self, Authority};
 
 /// The caller's form, and the example's file.
 const BOTH: [(&str, &str); 2] = [("envoy", "envoy-http.yaml"), ("envoy-grpc", "envoy-grpc.yaml")];
 
 /// The example, with other addresses and the caller's token.
 fn start(site: &Deciding, example: &str) -> Envoy {
+    let envoy = start_changed(site, example, |text| text);
+    let token = site.issuer.token("warm-up");
+    wait::until_true("keys to be there", wait::SOON, || envoy.get("/orders", &token) == 200);
+    envoy
+}
+
+fn start_changed(site: &Deciding, example: &str, change: impl FnOnce(String) -> String) -> Envoy {
     let path = tools::repository().join("examples/envoy-ext-authz").join(example);
     let mut text = std::fs::read_to_string(path).unwrap();
     let (port, admin) = (ports::free(), ports::free());
@@ -24,12 +34,8 @@ fn start(site: &Deciding, example: &str) -> Envoy {
         assert_eq!(text.matches(from).count(), 1, "{from}");
         text = text.replace(from, &to);
     }
-    site.companion.write("envoy.yaml", &text);
-    let envoy =
-        Envoy::run(&site.folder.path().join("envoy.yaml"), 2, (port, admin), site.folder.path());
-    let token = site.issuer.token("warm-up");
-    wait::until_true("keys to be there", wait::SOON, || envoy.get("/orders", &token) == 200);
-    envoy
+    site.companion.write("envoy.yaml", &change(text));
+    Envoy::run(&site.folder.path().join("envoy.yaml"), 2, (port, admin), site.folder.path())
 }
 
 /// The values of this header that the service got.
@@ -133,4 +139,44 @@ fn an_envoy_without_wasm_closes_when_the_companion_does_not_answer_or_know_it() 
         assert_eq!(envoy.get("/orders", &token), 503, "{form}");
         assert_eq!(site.upstream.served(), served, "{form}");
     }
+}
+
+#[test]
+fn an_envoy_that_asks_by_grpc_shows_the_certificate_that_a_token_is_bound_to() {
+    let site = Deciding::start("envoy-grpc", json!({}));
+    let authority = Authority::new();
+    let (own, own_key) = authority.sign("127.0.0.1");
+    let tls = json!({
+        "name": "tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {
+                "tls_certificates": [{
+                    "certificate_chain": {"inline_string": own.pem()},
+                    "private_key": {"inline_string": own_key.serialize_pem()},
+                }],
+                "validation_context": {
+                    "trusted_ca": {"inline_string": authority.certificate.pem()},
+                },
+            },
+        },
+    });
+    let envoy = start_changed(&site, "envoy-grpc.yaml", |text| {
+        let filters = "        - filters:\n";
+        assert_eq!(text.matches(filters).count(), 1);
+        text.replace(filters, &format!("        - transport_socket: {tls}\n          filters:\n"))
+    });
+    let (client, thief) = (authority.sign("client"), authority.sign("thief"));
+    let digest = possession::text(&Sha256::digest(client.0.der()));
+    let bound = site.issuer.token_with("agent", &json!({"cnf": {"x5t#S256": digest}}));
+    let plain = site.issuer.token("agent");
+    let call = |token: &str, certificate| {
+        let mut stream = authority.connect(envoy.port, certificate);
+        let request = Request::get("/orders").bearer(token);
+        http::exchange(&mut stream, envoy.port, &request).expect("an answer").status()
+    };
+    wait::until_true("keys to be there", wait::SOON, || call(&plain, None) == 200);
+    assert_eq!(call(&bound, Some(&client)), 200);
+    assert_eq!(call(&bound, Some(&thief)), 401, "with another certificate");
+    assert_eq!(call(&bound, None), 401, "without one");
 }

@@ -2,6 +2,7 @@
 
 mod asking;
 mod configuration;
+mod decisions;
 mod discovery;
 mod ext_authz;
 mod gaps;

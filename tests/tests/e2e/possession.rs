@@ -19,15 +19,15 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-const ORIGIN: &str = "https://api.example.com";
+pub(crate) const ORIGIN: &str = "https://api.example.com";
 
 /// An agent with a key of its own.
-struct Client {
+pub(crate) struct Client {
     key: SigningKey,
     proofs: AtomicU64,
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     Base64UrlSafeNoPadding::encode_to_string(bytes).expect("base64url")
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn digest(input: &str) -> String {
 }
 
 impl Client {
-    fn new(number: u8) -> Self {
+    pub(crate) fn new(number: u8) -> Self {
         let key = SigningKey::from_slice(&[number; 32]).expect("a key");
         Self { key, proofs: AtomicU64::new(0) }
     }
@@ -48,13 +48,13 @@ impl Client {
     }
 
     /// RFC 7638 §3.
-    fn thumbprint(&self) -> String {
+    pub(crate) fn thumbprint(&self) -> String {
         let (x, y) = self.coordinates();
         digest(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#))
     }
 
     /// A proof for a GET of `path` with `token`; with a nonce, if there is one.
-    fn proof(&self, path: &str, token: &str, nonce: Option<&str>) -> String {
+    pub(crate) fn proof(&self, path: &str, token: &str, nonce: Option<&str>) -> String {
         let (x, y) = self.coordinates();
         let header = json!({
             "typ": "dpop+jwt", "alg": "ES256",
@@ -175,13 +175,13 @@ fn a_revoked_agent_is_refused_although_it_has_its_key() {
 }
 
 /// An authority, and what it signs.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    certificate: Certificate,
+    pub(crate) certificate: Certificate,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "authority");
@@ -190,7 +190,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), certificate }
     }
 
-    fn sign(&self, name: &str) -> (Certificate, KeyPair) {
+    pub(crate) fn sign(&self, name: &str) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
         params.distinguished_name.push(DnType::CommonName, name);
@@ -198,7 +198,7 @@ impl Authority {
     }
 
     /// A connection to loopback, with this certificate if there is one.
-    fn connect(
+    pub(crate) fn connect(
         &self,
         port: u16,
         client: Option<&(Certificate, KeyPair)>,
