@@ -8,8 +8,12 @@ use super::{Done, ImportError, Options, Work};
 use crate::config::Config;
 use crate::journal::{Journal, NewSet};
 
-/// Lines in one transaction.
-const GROUP: usize = 20_000;
+/// Lines in one transaction. The index of signals is in random order, so every transaction writes most
+/// of its pages again: twenty thousand make a file a third greater than a hundred thousand do.
+const GROUP: usize = 100_000;
+/// Bytes of signals in one transaction: their memory, and as much again for its pages. Reached by SETs of
+/// more than 600 bytes.
+const GROUP_BYTES: usize = 64 * 1024 * 1024;
 
 /// Imports into `journal`.
 pub(super) fn import(
@@ -30,7 +34,8 @@ pub(super) fn import(
     let mut target = Target {
         journal,
         last: journal.last()?,
-        group: Vec::with_capacity(GROUP),
+        group: Vec::new(),
+        bytes: 0,
         done: Done::default(),
     };
     while let Some((raw, text)) = work.lines.next()? {
@@ -38,7 +43,7 @@ pub(super) fn import(
             // A header: what is left out needs it too.
             Ok(None) if reader.has_header() => work.reject(&raw)?,
             Ok(None) => {}
-            Ok(Some(set)) => target.group.push(set),
+            Ok(Some(set)) => target.push(set),
             Err(cause) if options.keep_going && !reader.lacks_header() => {
                 work.leave_out(work.lines.number(), &raw, &cause)?;
             }
@@ -48,7 +53,7 @@ pub(super) fn import(
                 return Err(ImportError::Line { line, wrong, done: target.done });
             }
         }
-        if target.group.len() >= GROUP {
+        if is_full(target.group.len(), target.bytes) {
             target.flush(work)?;
         }
     }
@@ -60,10 +65,21 @@ struct Target<'c> {
     journal: &'c Journal,
     last: u64,
     group: Vec<NewSet>,
+    /// Of the signals in the group.
+    bytes: usize,
     done: Done,
 }
 
+const fn is_full(lines: usize, bytes: usize) -> bool {
+    lines >= GROUP || bytes >= GROUP_BYTES
+}
+
 impl Target<'_> {
+    fn push(&mut self, set: NewSet) {
+        self.bytes = self.bytes.saturating_add(set.raw.len());
+        self.group.push(set);
+    }
+
     fn flush(&mut self, work: &mut Work<'_>) -> Result<(), ImportError> {
         for accepted in self.journal.append(self.group.iter(), self.last)? {
             self.last = self.last.max(accepted.sequence);
@@ -72,7 +88,25 @@ impl Target<'_> {
             *counter = counter.saturating_add(1);
         }
         self.group.clear();
+        self.bytes = 0;
         work.progress.tell(&work.lines);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_has_a_hundred_thousand_lines_or_64_mib_of_them() {
+        for (lines, bytes, full) in [
+            (GROUP - 1, GROUP_BYTES - 1, false),
+            (GROUP, 0, true),
+            (1, GROUP_BYTES, true),
+            (0, 0, false),
+        ] {
+            assert_eq!(is_full(lines, bytes), full, "{lines} lines, {bytes} bytes");
+        }
     }
 }
