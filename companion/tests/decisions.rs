@@ -197,9 +197,10 @@ fn each_wrong_setting_is_named_with_the_remedy() {
     let mut gate: Value = serde_json::from_str(&files.read("gate.json")).unwrap();
     gate["revocation"]["feed_key"] = json!("A".repeat(43));
     gate["revocation"]["subject_key"] = json!("0".repeat(32));
+    gate["routes"] = json!([{ "path_prefix": "/", "in_flight": "cut" }]);
     files.write("foreign.json", &gate.to_string());
     files.write("wrong.json", "{ \"isuers\": [] }");
-    let cases: [(&str, &str, &str); 11] = [
+    let cases: [(&str, &str, &str); 12] = [
         ("listen = \"127.0.0.1:", "listen = \"x", "is not an address and a port"),
         ("threads = 2", "threads = 65", "`decisions.threads`: is 65, allowed are 1 to 64"),
         ("threads = 2", "threads = 0", "`decisions.threads`: is 0, allowed are 1 to 64"),
@@ -207,6 +208,7 @@ fn each_wrong_setting_is_named_with_the_remedy() {
         ("\"gate.json\"", "\"wrong.json\"", "`decisions.gate_file`: is wrong: `isuers`"),
         ("\"gate.json\"", "\"foreign.json\"", "another `revocation.feed_key`"),
         ("\"gate.json\"", "\"foreign.json\"", "another `revocation.subject_key`"),
+        ("\"gate.json\"", "\"foreign.json\"", "a route with `in_flight: cut`"),
         ("form = \"nginx\"", "form = \"apache\"", "`decisions.callers[1].form`: `apache`"),
         ("name = \"nginx\"", "name = \"headers\"", "`headers` is used twice"),
         (

@@ -1,4 +1,4 @@
-//! The least HTTP/2 (RFC 9113) that a test needs: one request, of any bytes, and how it goes on.
+//! The least HTTP/2 (RFC 9113) that a test needs: requests of any bytes, and how they go on.
 //! Names and values go as literals (RFC 7541 §6.2.2), so nothing is
 //! checked or changed on this side.
 
@@ -42,20 +42,33 @@ pub enum Event {
     Gone,
 }
 
-/// One request on a connection of its own.
+/// A connection, and requests side by side on it.
 #[derive(Debug)]
-pub struct Stream(TcpStream);
+pub struct Connection {
+    stream: TcpStream,
+    next_id: u32,
+}
 
-impl Stream {
-    /// Sends a request with these headers, pseudo-headers among them, and without a body.
+impl Connection {
+    /// Connects.
     ///
     /// # Errors
     ///
     /// When nobody listens.
-    pub fn open(port: u16, headers: &[(&[u8], &[u8])]) -> io::Result<Self> {
+    pub fn open(port: u16) -> io::Result<Self> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        stream.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat())?;
+        Ok(Self { stream, next_id: 1 })
+    }
+
+    /// Sends a request with these headers, pseudo-headers among them, and without a body; its number.
+    ///
+    /// # Errors
+    ///
+    /// When the connection has ended.
+    pub fn request(&mut self, headers: &[(&[u8], &[u8])]) -> io::Result<u32> {
         let mut block = Vec::new();
         for (name, value) in headers {
             block.push(0);
@@ -64,36 +77,38 @@ impl Stream {
                 block.extend(*text);
             }
         }
-        let request = frame(HEADERS, WHOLE, 1, &block);
-        stream.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[]), &request].concat())?;
-        Ok(Self(stream))
+        let id = self.next_id;
+        self.next_id += 2;
+        self.stream.write_all(&frame(HEADERS, WHOLE, id, &block))?;
+        Ok(id)
     }
 
-    /// Waits for the next event.
+    /// Waits for the next event, and says which request it is about; 0 if about all.
     ///
     /// # Errors
     ///
     /// When nothing can be sent.
-    pub fn event(&mut self) -> io::Result<Event> {
-        let Self(stream) = self;
+    pub fn event(&mut self) -> io::Result<(u32, Event)> {
+        let stream = &mut self.stream;
         loop {
             let mut head = [0; 9];
             if stream.read_exact(&mut head).is_err() {
-                return Ok(Event::Gone);
+                return Ok((0, Event::Gone));
             }
             let size = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
             let mut payload = vec![0; usize::try_from(size).map_err(io::Error::other)?];
             if stream.read_exact(&mut payload).is_err() {
-                return Ok(Event::Gone);
+                return Ok((0, Event::Gone));
             }
             match head[3] {
-                DATA => return Ok(Event::Data),
-                HEADERS => return Ok(Event::Headers),
+                DATA => return Ok((id, Event::Data)),
+                HEADERS => return Ok((id, Event::Headers)),
                 RESET => {
                     let code = payload.first_chunk().copied().unwrap_or_default();
-                    return Ok(Event::Reset(u32::from_be_bytes(code)));
+                    return Ok((id, Event::Reset(u32::from_be_bytes(code))));
                 }
-                GO_AWAY => return Ok(Event::Gone),
+                GO_AWAY => return Ok((0, Event::Gone)),
                 SETTINGS if head[4] & ACK == 0 => {
                     stream.write_all(&frame(SETTINGS, ACK, 0, &[]))?;
                 }
@@ -109,9 +124,13 @@ impl Stream {
 ///
 /// When nobody listens.
 pub fn send(port: u16, headers: &[(&[u8], &[u8])]) -> io::Result<End> {
-    let mut stream = Stream::open(port, headers)?;
+    let mut connection = Connection::open(port)?;
+    // One that is closed at once is reset as well.
+    if connection.request(headers).is_err() {
+        return Ok(End::Reset);
+    }
     loop {
-        match stream.event()? {
+        match connection.event()?.1 {
             Event::Headers => return Ok(End::Answered),
             Event::Reset(_) | Event::Gone => return Ok(End::Reset),
             Event::Data => {}
@@ -119,9 +138,9 @@ pub fn send(port: u16, headers: &[(&[u8], &[u8])]) -> io::Result<End> {
     }
 }
 
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let size = u32::try_from(payload.len()).expect("a small frame").to_be_bytes();
-    [&size[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
+    [&size[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
 /// An integer with a prefix of seven bits (RFC 7541 §5.1), without Huffman coding.

@@ -178,6 +178,11 @@ fn gate(section: &mut Section<'_>, feed: Option<&Feed>) -> Option<Gate> {
         section.problem(KEY, "has another `revocation.subject_key` than this companion", remedy);
         fits = false;
     }
+    if gate.routes.cuts_streams() {
+        let remedy = "write `finish`: who is only asked cannot end what it let pass";
+        section.problem(KEY, "has a route with `in_flight: cut`", remedy);
+        fits = false;
+    }
     fits.then_some(gate)
 }
 

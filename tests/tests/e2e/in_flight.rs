@@ -37,6 +37,20 @@ fn revoke(site: &Site, streams: &[(&str, usize)]) {
     assert!(took < CUT_WITHIN, "{took:?}");
 }
 
+fn call_grpc(connection: &mut h2::Connection, path: &str, token: &str) -> u32 {
+    let authorization = format!("Bearer {token}");
+    let headers: [(&[u8], &[u8]); 7] = [
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", path.as_bytes()),
+        (b":authority", b"api.example.com"),
+        (b"content-type", b"application/grpc"),
+        (b"te", b"trailers"),
+        (b"authorization", authorization.as_bytes()),
+    ];
+    connection.request(&headers).unwrap()
+}
+
 #[test]
 fn a_revocation_ends_an_idle_stream_of_events_within_a_second_and_no_other() {
     let site = Site::with(&plan());
@@ -88,29 +102,47 @@ fn a_revocation_ends_a_websocket_and_a_grpc_call_and_answers_a_request_that_wait
     socket.send(b"ping").unwrap();
     socket.until("ping").unwrap();
 
-    let authorization = format!("Bearer {token}");
-    let headers: [(&[u8], &[u8]); 7] = [
-        (b":method", b"POST"),
-        (b":scheme", b"http"),
-        (b":path", b"/events?grpc"),
-        (b":authority", b"api.example.com"),
-        (b"content-type", b"application/grpc"),
-        (b"te", b"trailers"),
-        (b"authorization", authorization.as_bytes()),
-    ];
-    let mut grpc = h2::Stream::open(site.envoy.port, &headers).unwrap();
-    assert_eq!(grpc.event().unwrap(), h2::Event::Headers);
-    assert_eq!(grpc.event().unwrap(), h2::Event::Data);
+    let mut grpc = h2::Connection::open(site.envoy.port).unwrap();
+    call_grpc(&mut grpc, "/events?grpc", &token);
+    assert_eq!(grpc.event().unwrap(), (1, h2::Event::Headers));
+    assert_eq!(grpc.event().unwrap(), (1, h2::Event::Data));
 
     std::thread::scope(|scope| {
         let late = scope.spawn(|| site.envoy.send(&Request::get("/late").bearer(&token)));
         site.envoy.metric_reaches("rescind_streams_watched", 3);
         revoke(&site, &[("/socket", 1), ("/events?grpc", 1)]);
-        assert!(matches!(grpc.event().unwrap(), h2::Event::Reset(_)));
+        assert!(matches!(grpc.event().unwrap(), (1, h2::Event::Reset(_))));
         let late = late.join().unwrap();
         assert_eq!(late.status(), 401);
         assert!(late.header("www-authenticate").is_some());
     });
     wait::until_true("the socket's end", wait::SOON, || socket.has_ended());
     site.envoy.metric_reaches("rescind_streams_cut", 3);
+}
+
+#[test]
+fn hundreds_of_streams_of_one_connection_end_together_and_its_others_go_on() {
+    const STREAMS: usize = 300;
+    let site = Site::with(&plan());
+    let (agent, other) = (site.issuer.token("agent"), site.issuer.token("other"));
+    let mut connection = h2::Connection::open(site.envoy.port).unwrap();
+    let kept = call_grpc(&mut connection, "/events?other", &other);
+    for _ in 0..STREAMS {
+        call_grpc(&mut connection, "/events?agent", &agent);
+    }
+    let mut begun = 0;
+    while begun <= STREAMS {
+        let (_, event) = connection.event().unwrap();
+        assert!(matches!(event, h2::Event::Headers | h2::Event::Data), "{event:?}");
+        begun += usize::from(event == h2::Event::Data);
+    }
+    revoke(&site, &[("/events?agent", STREAMS)]);
+    for _ in 0..STREAMS {
+        let (stream, event) = connection.event().unwrap();
+        assert!(matches!(event, h2::Event::Reset(_)), "{event:?}");
+        assert_ne!(stream, kept);
+    }
+    assert_eq!(site.upstream.streams("/events?other"), (0, 1));
+    let last = call_grpc(&mut connection, "/orders", &other);
+    assert_eq!(connection.event().unwrap(), (last, h2::Event::Headers));
 }
