@@ -11,6 +11,9 @@ use hyper::{Method, header};
 use rescind_core::time::UnixTime;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+/// Nearly everything is JSON; key sets and status lists also have media types of their own.
+const ACCEPT: &str = "application/json, */*;q=0.5";
+
 /// How long an idle connection may be used again. Servers and proxies close theirs after a minute.
 const MAX_IDLE: Duration = Duration::from_secs(15);
 
@@ -111,7 +114,7 @@ fn perform(
     let mut request = ureq::http::Request::builder()
         .method(call.method.clone())
         .uri(&call.url)
-        .header(header::ACCEPT, "application/json");
+        .header(header::ACCEPT, ACCEPT);
     if let Some(authorization) = authorization {
         request = request.header(header::AUTHORIZATION, authorization);
     }

@@ -272,3 +272,32 @@ fn the_only_caller_may_be_whoever_connects_if_that_is_said() {
     assert_eq!(site.call("GET", "/v1/check", &headers).status, 200);
     assert_eq!(site.call("GET", "/v1/check", &headers[..3]).status, 401);
 }
+
+#[test]
+fn a_call_of_grpc_that_cannot_be_answered_has_a_status_that_says_why() {
+    const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+    // Envoy's limits for headers, certificate and all, twice.
+    const MAX_MESSAGE_BYTES: usize = 192 * 1024;
+    let site = Deciding::started(&["envoy-grpc", "headers"]);
+    let ask = |path: &str, caller: &str, body: &str| {
+        let headers =
+            [("content-type", "application/grpc".to_owned()), ("x-rescind-caller", secret(caller))];
+        let answer = site.post_with(path, &headers, body);
+        assert_eq!(answer.status, 200, "gRPC has statuses of its own: {answer:?}");
+        answer.header("grpc-status").map(str::to_owned)
+    };
+    for (path, caller, length, status) in [
+        (CHECK, "envoy-grpc", 0, "3"),
+        (CHECK, "envoy-grpc", MAX_MESSAGE_BYTES, "12"),
+        (CHECK, "envoy-grpc", MAX_MESSAGE_BYTES + 1, "8"),
+        (CHECK, "headers", 0, "16"),
+        (CHECK, "nobody", 0, "16"),
+        ("/envoy.service.auth.v3.Authorization/Other", "envoy-grpc", 0, "12"),
+    ] {
+        // The first byte says that the message is compressed.
+        let found = ask(path, caller, &"x".repeat(length));
+        assert_eq!(found.as_deref(), Some(status), "{path} by {caller}, {length} bytes");
+    }
+    let page = String::from_utf8(site.companion.get("/metrics", "").body).unwrap();
+    assert!(page.contains("rescind_decisions_unknown_callers_total 2\n"), "{page}");
+}

@@ -162,3 +162,6 @@ fn unaware(
         TableStatus::Synced { fresh_at, .. } => Some(Denial::Stale { fresh_at, now, limit }),
     }
 }
+
+#[cfg(test)]
+mod tests;
