@@ -25,6 +25,7 @@ pub mod nginx;
 pub mod oci;
 pub mod ports;
 pub mod process;
+pub mod prover;
 pub mod site;
 pub mod stream;
 pub mod tools;

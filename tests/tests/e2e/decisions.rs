@@ -2,11 +2,10 @@
 
 use rescind_e2e::deciding::Deciding;
 use rescind_e2e::issuer::{Endpoint, Key, now};
+use rescind_e2e::prover::{ORIGIN, Prover};
 use rescind_e2e::site::Plan;
 use rescind_e2e::wait;
 use serde_json::{Value, json};
-
-use crate::possession::{Client, ORIGIN};
 
 fn status(site: &Deciding, token: &str) -> u16 {
     site.ask("/orders", &[("authorization", &format!("Bearer {token}"))]).status()
@@ -63,7 +62,7 @@ fn decisions_follow_the_issuers_status_list() {
 fn a_proof_passes_once_whichever_thread_of_the_companion_sees_it() {
     let proofs = json!({ "proofs": { "origins": [ORIGIN] } });
     let site = Deciding::start("headers", proofs);
-    let client = Client::new(7);
+    let client = Prover::new(7);
     let confirmation = json!({ "cnf": { "jkt": client.thumbprint() } });
     let token = site.issuer.token_with("agent", &confirmation);
     let ask = |proof: &str| {

@@ -3,11 +3,12 @@
 use rescind_e2e::deciding::{Deciding, secret};
 use rescind_e2e::envoy::Envoy;
 use rescind_e2e::http::{self, Message, Request};
+use rescind_e2e::prover::base64url;
 use rescind_e2e::{ports, tools, wait};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::possession::{self, Authority};
+use crate::possession::Authority;
 
 /// The caller's form, and the example's file.
 const BOTH: [(&str, &str); 2] = [("envoy", "envoy-http.yaml"), ("envoy-grpc", "envoy-grpc.yaml")];
@@ -167,7 +168,7 @@ fn an_envoy_that_asks_by_grpc_shows_the_certificate_that_a_token_is_bound_to() {
         text.replace(filters, &format!("        - transport_socket: {tls}\n          filters:\n"))
     });
     let (client, thief) = (authority.sign("client"), authority.sign("thief"));
-    let digest = possession::text(&Sha256::digest(client.0.der()));
+    let digest = base64url(&Sha256::digest(client.0.der()));
     let bound = site.issuer.token_with("agent", &json!({"cnf": {"x5t#S256": digest}}));
     let plain = site.issuer.token("agent");
     let call = |token: &str, certificate| {

@@ -2,77 +2,18 @@
 
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use jwt_simple::reexports::ct_codecs::{Base64UrlSafeNoPadding, Encoder as _};
-use p256::ecdsa::signature::Signer as _;
-use p256::ecdsa::{Signature, SigningKey};
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rescind_e2e::envoy::Envoy;
 use rescind_e2e::http::{self, Request};
-use rescind_e2e::issuer::now;
 use rescind_e2e::process::Folder;
+use rescind_e2e::prover::{ORIGIN, Prover, base64url};
 use rescind_e2e::site::{Plan, Site};
 use rescind_e2e::{ports, wait};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-
-pub(crate) const ORIGIN: &str = "https://api.example.com";
-
-/// An agent with a key of its own.
-pub(crate) struct Client {
-    key: SigningKey,
-    proofs: AtomicU64,
-}
-
-pub(crate) fn text(bytes: &[u8]) -> String {
-    Base64UrlSafeNoPadding::encode_to_string(bytes).expect("base64url")
-}
-
-/// Of a token, as another names it (`ath` of RFC 9449 §4.2).
-pub(crate) fn digest(input: &str) -> String {
-    text(&Sha256::digest(input.as_bytes()))
-}
-
-impl Client {
-    pub(crate) fn new(number: u8) -> Self {
-        let key = SigningKey::from_slice(&[number; 32]).expect("a key");
-        Self { key, proofs: AtomicU64::new(0) }
-    }
-
-    fn coordinates(&self) -> (String, String) {
-        let point = self.key.verifying_key().to_sec1_bytes();
-        (text(&point[1..33]), text(&point[33..65]))
-    }
-
-    /// RFC 7638 §3.
-    pub(crate) fn thumbprint(&self) -> String {
-        let (x, y) = self.coordinates();
-        digest(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#))
-    }
-
-    /// A proof for a GET of `path` with `token`; with a nonce, if there is one.
-    pub(crate) fn proof(&self, path: &str, token: &str, nonce: Option<&str>) -> String {
-        let (x, y) = self.coordinates();
-        let header = json!({
-            "typ": "dpop+jwt", "alg": "ES256",
-            "jwk": {"kty": "EC", "crv": "P-256", "x": x, "y": y},
-        });
-        let jti = format!("p-{}", self.proofs.fetch_add(1, Ordering::Relaxed));
-        let mut claims = json!({
-            "jti": jti, "htm": "GET", "htu": format!("{ORIGIN}{path}"), "iat": now(), "ath": digest(token),
-        });
-        if let Some(nonce) = nonce {
-            claims["nonce"] = json!(nonce);
-        }
-        let part = |value: &Value| text(value.to_string().as_bytes());
-        let input = format!("{}.{}", part(&header), part(&claims));
-        let signature: Signature = self.key.sign(input.as_bytes());
-        format!("{input}.{}", text(&signature.to_bytes()))
-    }
-}
 
 fn site(workers: u32, more: &Value) -> Site {
     let mut proofs = json!({"origins": [ORIGIN]});
@@ -83,7 +24,7 @@ fn site(workers: u32, more: &Value) -> Site {
     Site::with(&Plan { workers, filter, ..Plan::default() })
 }
 
-fn bound_token(site: &Site, client: &Client) -> String {
+fn bound_token(site: &Site, client: &Prover) -> String {
     site.issuer.token_with("agent", &json!({"cnf": {"jkt": client.thumbprint()}}))
 }
 
@@ -96,7 +37,7 @@ fn get(token: &str, proof: &str) -> Request {
 #[test]
 fn a_stolen_token_is_worth_nothing_without_its_key() {
     let site = site(1, &json!({}));
-    let (client, thief) = (Client::new(5), Client::new(6));
+    let (client, thief) = (Prover::new(5), Prover::new(6));
     let token = bound_token(&site, &client);
     let passed = site.envoy.send(&get(&token, &client.proof("/orders", &token, None)));
     assert_eq!(passed.status(), 200, "{}", passed.text());
@@ -130,7 +71,7 @@ fn a_stolen_token_is_worth_nothing_without_its_key() {
 #[test]
 fn a_proof_passes_once_whichever_worker_sees_it() {
     let site = site(2, &json!({}));
-    let client = Client::new(5);
+    let client = Prover::new(5);
     let token = bound_token(&site, &client);
     for _ in 0..10 {
         let request = get(&token, &client.proof("/orders", &token, None));
@@ -148,7 +89,7 @@ fn a_proof_passes_once_whichever_worker_sees_it() {
 #[test]
 fn a_client_gets_the_nonce_that_it_needs_and_passes_with_it() {
     let site = site(1, &json!({"nonce_key": "5a".repeat(32)}));
-    let client = Client::new(5);
+    let client = Prover::new(5);
     let token = bound_token(&site, &client);
     let refused = site.envoy.send(&get(&token, &client.proof("/orders", &token, None)));
     assert_eq!(refused.status(), 401);
@@ -162,7 +103,7 @@ fn a_client_gets_the_nonce_that_it_needs_and_passes_with_it() {
 #[test]
 fn a_revoked_agent_is_refused_although_it_has_its_key() {
     let site = site(1, &json!({}));
-    let client = Client::new(5);
+    let client = Prover::new(5);
     let token = bound_token(&site, &client);
     let call = || {
         let proof = client.proof("/orders", &token, None);
@@ -251,7 +192,7 @@ fn a_token_bound_to_a_certificate_passes_on_a_connection_with_it_and_on_no_other
         });
     });
     let (client, thief) = (authority.sign("client"), authority.sign("thief"));
-    let digest = text(&Sha256::digest(client.0.der()));
+    let digest = base64url(&Sha256::digest(client.0.der()));
     let bound = site.issuer.token_with("agent", &json!({"cnf": {"x5t#S256": digest}}));
     let plain = site.issuer.token("agent");
     let call = |token: &str, certificate| {

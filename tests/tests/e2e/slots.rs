@@ -9,7 +9,7 @@ use rescind_e2e::transmitter::SESSION_REVOKED;
 use rescind_e2e::wait;
 use serde_json::{Value, json};
 
-use crate::possession::digest;
+use rescind_e2e::prover::digest;
 
 const ORIGIN: &str = "https://api.example.com";
 const WORKLOAD: &str = "spiffe://example.org/agents/research/7";

@@ -38,7 +38,7 @@ pub(crate) fn measure(setup: &Setup) -> io::Result<String> {
         let run = setup.run(name);
         let (mut alone, mut attacked) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            alone.extend(load::latencies(run.address, &run.requests, CALLS, 200)?);
+            alone.extend(load::latencies(run.address, &run.requests(CALLS), CALLS, 200)?);
             attacked.extend(beside(run, &mut forged)?);
         }
         alone.sort_unstable();
@@ -61,7 +61,7 @@ fn beside<'a>(
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let attack = scope.spawn(|| attack(run.address, forged, &done));
-        let taken = load::latencies(run.address, &run.requests, CALLS, 200);
+        let taken = load::latencies(run.address, &run.requests(CALLS), CALLS, 200);
         done.store(true, Ordering::Relaxed);
         attack.join().map_err(|_| io::Error::other("the attacker's thread panicked"))??;
         taken

@@ -1,5 +1,6 @@
 //! Everything the benchmark starts: keys and tokens, companions with their tables, one Envoy.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,6 +11,7 @@ use std::time::Duration;
 use rescind_e2e::companion::Companion;
 use rescind_e2e::issuer::{Key, now};
 use rescind_e2e::process::{Folder, Process};
+use rescind_e2e::prover::{ORIGIN, Prover};
 use rescind_e2e::transmitter::{Transmitter, iss_sub};
 use rescind_e2e::{load, ports, tools, wait};
 use serde_json::{Value, json};
@@ -36,18 +38,46 @@ const LARGE_CACHE: usize = 10_000;
 const SYNCHRONIZE: Duration = Duration::from_secs(120);
 
 /// A variant's name, its HTTP filters and its requests.
-type Plan<'a> = (&'a str, Vec<Value>, Vec<Vec<u8>>);
+type Plan<'a> = (&'a str, Vec<Value>, Requests);
+
+/// The requests of a variant.
+#[derive(Debug)]
+enum Requests {
+    /// These, again and again.
+    Prepared(Vec<Vec<u8>>),
+    /// With this token and a new proof each time.
+    Proved(Prover, String),
+}
 
 /// One variant as it is run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
-    pub(crate) requests: Vec<Vec<u8>>,
+    requests: Requests,
     /// Whether signals arrive meanwhile.
     pub(crate) signals: bool,
     /// How long its first good answer took after Envoy's start.
     pub(crate) ready: Duration,
+}
+
+impl Run {
+    /// What to send next, if that is so many requests; to be sent within a minute.
+    pub(crate) fn requests(&self, count: usize) -> Cow<'_, [Vec<u8>]> {
+        match &self.requests {
+            Requests::Prepared(requests) => Cow::Borrowed(requests),
+            Requests::Proved(prover, token) => {
+                let request = || {
+                    let proof = prover.proof(PATH, token, None);
+                    load::get(
+                        PATH,
+                        &[("authorization", &format!("DPoP {token}")), ("dpop", &proof)],
+                    )
+                };
+                std::iter::repeat_with(request).take(count).collect()
+            }
+        }
+    }
 }
 
 /// The running benchmark. Fields are dropped in order: Envoy first, files last.
@@ -120,7 +150,7 @@ impl Setup {
         );
         for run in &mut runs {
             run.ready = wait::until_true(&run.name, SYNCHRONIZE, || {
-                load::run(run.address, 1, &run.requests, 0, 1, 200).is_ok()
+                load::run(run.address, 1, &run.requests(1), 0, 1, 200).is_ok()
             });
         }
         Self { envoy, tables, runs, key: es, transmitter, _folder: folder }
@@ -164,7 +194,12 @@ fn plans<'a>(
     // What `jwt_authn` is told to do here.
     let subject = telling("subject", json!({ "subject": "x-rescind-subject" }));
     let silent = telling("silent", json!({}));
-    vec![
+    let mut proving = tables[0].filter(jwks, LARGE_CACHE);
+    proving["proofs"] = json!({ "origins": [ORIGIN] });
+    let proving = vec![envoy::rescind("proving", &wasm.to_string_lossy(), &proving)];
+    let prover = Prover::new(7);
+    let bound = token_with(rs, "user-0", &json!({ "cnf": { "jkt": prover.thumbprint() } }));
+    let mut plans: Vec<Plan<'a>> = [
         ("bare", vec![], one(&es256)),
         ("jwt_authn RS256", jwt_authn(false), rs256.clone()),
         ("jwt_authn ES256", jwt_authn(false), es256.clone()),
@@ -183,6 +218,11 @@ fn plans<'a>(
         ("rescind, new RS256 token, 1 M records", rescind(2, SMALL_CACHE), rs256),
         ("rescind, new ES256 token, 1 M records", rescind(2, SMALL_CACHE), es256),
     ]
+    .map(|(name, filters, requests)| (name, filters, Requests::Prepared(requests)))
+    .into();
+    let name = "rescind, token seen before, new ES256 proof";
+    plans.push((name, proving, Requests::Proved(prover, bound)));
+    plans
 }
 
 /// Requests with `count` different tokens.
@@ -192,7 +232,11 @@ fn requests(key: &Key, count: usize) -> Vec<Vec<u8>> {
 
 /// An access token as RFC 9068 asks for, good for the whole run.
 pub(crate) fn token(key: &Key, sub: &str) -> String {
-    let claims = json!({
+    token_with(key, sub, &json!({}))
+}
+
+fn token_with(key: &Key, sub: &str, more: &Value) -> String {
+    let mut claims = json!({
         "iss": ISSUER,
         "sub": sub,
         "aud": AUDIENCE,
@@ -203,12 +247,18 @@ pub(crate) fn token(key: &Key, sub: &str) -> String {
         "sid": format!("session-of-{sub}"),
         "scope": "orders:read",
     });
+    for (name, value) in more.as_object().expect("an object") {
+        claims[name] = value.clone();
+    }
     key.sign("at+jwt", &claims)
 }
 
+/// What is asked for.
+const PATH: &str = "/orders";
+
 /// A request with `token`.
 pub(crate) fn request(token: &str) -> Vec<u8> {
-    load::get("/orders", &[("authorization", &format!("Bearer {token}"))])
+    load::get(PATH, &[("authorization", &format!("Bearer {token}"))])
 }
 
 /// A file with `records` revocations, to be imported.
