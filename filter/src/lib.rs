@@ -11,6 +11,7 @@
 
 mod callout;
 mod family;
+mod filter_state;
 mod follower;
 mod host;
 mod log;

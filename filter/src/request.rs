@@ -13,22 +13,17 @@
 //! certificate.
 
 use rescind_core::config::{Challenge, Config};
-use rescind_core::credential::AUTHORIZATION;
+use rescind_core::credential::{AUTHORIZATION, is_shadow};
 use rescind_core::request::{Field, RequestView};
 use rescind_core::resource_metadata::MetadataAnswer;
 use rescind_core::verdict::{Denial, Permit};
 
 use crate::family::Family;
+use crate::filter_state;
 use crate::host::{self, Action, Map, Status};
 use crate::pairs::{self, Pairs};
 use crate::withheld::{POISON, Taking, Withheld, credential};
 use crate::worker::{Waiting, Worker};
-
-/// Filter state for access logs and later filters; Envoy puts `wasm.` before each name.
-const SUBJECT: &str = "rescind.sub";
-const ISSUER: &str = "rescind.iss";
-const REASON: &str = "rescind.reason";
-const SIGNAL: &str = "rescind.signal";
 
 /// Lets the host choose the gRPC status.
 const NO_GRPC_STATUS: i32 = -1;
@@ -85,9 +80,12 @@ fn judge(worker: &mut Worker, wait: Wait<'_>) -> Action {
             Err(status) => return refuse(Some(worker), &unreadable("the path", status), false),
         },
     };
-    let identity = &worker.config().identity;
+    let config = worker.config();
+    let is_reserved = |name: &[u8]| {
+        config.identity.headers.reserve(name) || (config.has_slots() && is_shadow(name))
+    };
     let Some(Headers { mut view, reserved, count }) =
-        Headers::read(&headers, family.has_authority(), |name| identity.headers.reserve(name))
+        Headers::read(&headers, family.has_authority(), is_reserved)
     else {
         // Status 0: the host did answer.
         let denial = Denial::Unreadable { what: "headers of the ABI's form", status: 0 };
@@ -122,6 +120,8 @@ fn judge(worker: &mut Worker, wait: Wait<'_>) -> Action {
         Ok(()) => Action::Continue,
         Err(denial) => {
             let challenge = worker.config().challenge_to(&view);
+            // Whose token it was, if that is known: a host that cannot take it still gets the answer.
+            let _ = filter_state::caller(worker.caller(), worker.config());
             refuse_with(Some(worker), &denial, view.grpc, &challenge)
         }
     }
@@ -301,16 +301,9 @@ fn forward(
     for (name, value) in permit.headers() {
         set(name.as_bytes(), value.as_bytes()).map_err(refused(setting))?;
     }
-    if let (true, Some(subject)) = (config.identity.filter_state, permit.subject()) {
-        // Later filters must not take this request for one without a subject.
-        let failed = refused("a way to set filter state");
-        host::set_property(SUBJECT, subject.as_bytes()).map_err(failed)?;
-        // With one issuer there is nothing to tell apart, and each property costs a tenth of the whole request.
-        if let (true, Some(issuer)) = (config.issuers.len() > 1, permit.issuer()) {
-            host::set_property(ISSUER, issuer.as_bytes()).map_err(failed)?;
-        }
-    }
-    Ok(())
+    // Later filters must not take this request for one without a subject.
+    let failed = refused("a way to set filter state");
+    filter_state::caller(permit.identity(), config).map_err(failed)
 }
 
 /// Takes a header out of the request, or leaves nothing of it but its name where that is all that can be done.
@@ -337,17 +330,9 @@ fn has_twins(names: &[&[u8]]) -> bool {
 /// does either with a local response.
 pub(crate) fn cut(stream: u32, denial: &Denial, config: &Config) -> Result<(), Status> {
     host::act_for(stream)?;
-    explain(denial);
+    filter_state::refusal(denial);
     // Whether it is gRPC the host knows.
     answer(denial, false, &config.challenge)
-}
-
-/// Says why, for access logs. A host that cannot do it still gets the answer.
-fn explain(denial: &Denial) {
-    let _ = host::set_property(REASON, denial.reason().as_bytes());
-    if let Some(signal) = denial.signal() {
-        let _ = host::set_property(SIGNAL, signal.to_string().as_bytes());
-    }
 }
 
 /// Sends the refusal.
@@ -387,7 +372,7 @@ fn refuse_with(
         worker.refused(denial);
     }
     if has_filter_state {
-        explain(denial);
+        filter_state::refusal(denial);
     }
     if answer(denial, grpc, challenge).is_ok() {
         return Action::Pause;

@@ -8,6 +8,7 @@
 use rescind_core::config::{Config, MAX_CONFIG_BYTES};
 use rescind_core::crypto::SignatureVerifier;
 use rescind_core::gate::{Context, Gate};
+use rescind_core::identity::Identity;
 use rescind_core::in_flight::Cut;
 use rescind_core::keys::KeyStore;
 use rescind_core::metrics::Id;
@@ -212,6 +213,11 @@ impl Worker {
             connection: &self.connection,
         };
         (&mut self.gate, context)
+    }
+
+    /// Whose the last request was, as far as that was found out.
+    pub(crate) fn caller(&self) -> Option<&Identity> {
+        self.gate.caller()
     }
 
     /// Notes that a request was refused.

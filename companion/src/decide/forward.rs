@@ -22,7 +22,7 @@ use http_body_util::Full;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use rescind_core::config::{Challenge, Config};
-use rescind_core::credential::{DPOP, TXN_TOKEN, WORKLOAD_PROOF, WORKLOAD_TOKEN};
+use rescind_core::credential::{DPOP, SHADOWS, TXN_TOKEN, WORKLOAD_PROOF, WORKLOAD_TOKEN};
 use rescind_core::request::{Field, RequestView};
 use rescind_core::verdict::{Denial, Permit};
 
@@ -98,6 +98,9 @@ pub(crate) fn removed(permit: &Permit, config: &Config) -> Vec<String> {
     let mut names = config.identity.headers.spellings();
     names.retain(|name| !is_set(name));
     names.extend(permit.withheld(config).map(str::to_owned));
+    if config.has_slots() {
+        names.extend(SHADOWS.map(str::to_owned));
+    }
     names
 }
 

@@ -22,6 +22,24 @@ pub const WORKLOAD_TOKEN: &str = "workload-identity-token";
 /// The header with a workload's proof (draft-ietf-wimse-wpt).
 pub const WORKLOAD_PROOF: &str = "workload-proof-token";
 
+/// Spellings of the headers with credentials that CGI and WSGI take for the same: nobody looks at them, and they must not
+/// reach a service in place of those that were looked at.
+pub const SHADOWS: [&str; 7] = [
+    "txn_token",
+    "workload_identity_token",
+    "workload_identity-token",
+    "workload-identity_token",
+    "workload_proof_token",
+    "workload_proof-token",
+    "workload-proof_token",
+];
+
+/// Whether a service could take the header `name` for one with a credential that it is not.
+#[must_use]
+pub fn is_shadow(name: &[u8]) -> bool {
+    SHADOWS.iter().any(|shadow| name.eq_ignore_ascii_case(shadow.as_bytes()))
+}
+
 /// Why no token could be taken from the request.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum CredentialError {
@@ -264,6 +282,23 @@ mod tests {
     fn no_header_and_several_headers_are_told_apart() {
         assert_eq!(token_in("/", Field::Absent), Err(CredentialError::Absent));
         assert_eq!(token_in("/", Field::Many), Err(CredentialError::Multiple));
+    }
+
+    #[test]
+    fn every_other_spelling_of_a_credentials_header_is_a_shadow_of_it() {
+        for name in [TXN_TOKEN, WORKLOAD_TOKEN, WORKLOAD_PROOF] {
+            let hyphens: Vec<usize> = name.match_indices('-').map(|(at, _)| at).collect();
+            for choice in 0..1_usize << hyphens.len() {
+                let mut spelling = name.as_bytes().to_ascii_uppercase();
+                for (bit, at) in hyphens.iter().enumerate() {
+                    if choice >> bit & 1 == 1 {
+                        spelling[*at] = b'_';
+                    }
+                }
+                assert_eq!(is_shadow(&spelling), choice != 0, "{spelling:?}");
+            }
+        }
+        assert!(!is_shadow(b"txn.token"));
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub struct Gate {
     replay: Option<ReplayMemory>,
     /// What passed, is open still, and is watched.
     streams: Streams<Vec<Watched>>,
+    /// Whose the last request was.
+    caller: Option<Rc<Identity>>,
     /// What was decided, for the metrics.
     pub counters: Counters,
 }
@@ -124,6 +126,7 @@ impl Gate {
             cache: TokenCache::new(limits.token_cache_entries, limits.token_cache_bytes, seed),
             statuses: StatusStore::new(&config),
             streams: Streams::default(),
+            caller: None,
             counters: Counters::new(),
             config,
         }
@@ -133,6 +136,13 @@ impl Gate {
     #[must_use]
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Whose the last request was, also if it was refused: who the first of its credentials speaks of that could be
+    /// verified.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Identity> {
+        self.caller.as_deref()
     }
 
     /// How many verified tokens are remembered.
@@ -157,6 +167,7 @@ impl Gate {
         context: &mut Context<'_>,
         now: UnixTime,
     ) -> Result<Permit, Denial> {
+        self.caller = None;
         let verdict = self.judge(request, context, now);
         match &verdict {
             Ok(Permit { identity: None, .. }) => self.counters.add(Id::PermittedPublic, 1),
@@ -207,6 +218,7 @@ impl Gate {
             cache: &mut self.cache,
             statuses: &mut self.statuses,
             counters: &mut self.counters,
+            caller: &mut self.caller,
             standing,
             required,
             context,
@@ -315,6 +327,7 @@ struct Turn<'t, 'c> {
     cache: &'t mut TokenCache<Verified>,
     statuses: &'t mut StatusStore,
     counters: &'t mut Counters,
+    caller: &'t mut Option<Rc<Identity>>,
     standing: Standing,
     required: &'t Requirements,
     context: &'t mut Context<'c>,
@@ -332,6 +345,7 @@ impl Turn<'_, '_> {
             && verified.key_is_current(self.context.keys)
         {
             self.counters.add(Id::TokenCacheHits, 1);
+            self.caller.get_or_insert_with(|| Rc::clone(&verified.identity));
             verified.judge(
                 self.standing,
                 self.required,
@@ -357,6 +371,7 @@ impl Turn<'_, '_> {
             Kind::Txn(token) => txn::verify(token, config, hasher, self.context, now)?,
             Kind::Workload(token) => workload::verify(token, config, hasher, self.context, now)?,
         };
+        self.caller.get_or_insert_with(|| Rc::clone(&verified.identity));
         let verdict = verified.judge(
             self.standing,
             self.required,

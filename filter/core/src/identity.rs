@@ -13,7 +13,7 @@
 
 use std::fmt::Write;
 
-use crate::claims::Claims;
+use crate::claims::{Actor, Claims};
 use crate::slots::Slot;
 
 /// A reserved name may have at most this many hyphens: each of them doubles the number of spellings
@@ -45,6 +45,8 @@ pub struct Identity {
     issuer: String,
     subject: String,
     headers: Vec<(String, String)>,
+    /// Who acts for the subject, as an audit names them.
+    actors: String,
     /// How many of the headers say who calls; the rest says what only this kind of credential says.
     common: usize,
 }
@@ -117,7 +119,13 @@ impl Identity {
         }
         let common = headers.len();
         headers.extend(own.map(|(name, value)| (name.clone(), header_value(value))));
-        Self { issuer: claims.iss.to_owned(), subject: subject.to_owned(), headers, common }
+        Self {
+            issuer: claims.iss.to_owned(),
+            subject: subject.to_owned(),
+            headers,
+            actors: actors(&claims.act),
+            common,
+        }
     }
 
     /// Names and values, to be set on the request.
@@ -144,6 +152,13 @@ impl Identity {
         &self.issuer
     }
 
+    /// Everybody who acts for the subject (RFC 8693 §4.1), the present actor first, with commas between: `sub` in the
+    /// form of a header's value, after its issuer and a blank where the token names one. Empty if nobody does.
+    #[must_use]
+    pub fn actors(&self) -> &str {
+        &self.actors
+    }
+
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| {
@@ -153,7 +168,23 @@ impl Identity {
             .fold(size_of::<Self>(), usize::saturating_add)
             .saturating_add(self.issuer.len())
             .saturating_add(self.subject.len())
+            .saturating_add(self.actors.len())
     }
+}
+
+fn actors(chain: &[Actor<'_>]) -> String {
+    let mut text = String::new();
+    for actor in chain {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        if let Some(iss) = actor.iss {
+            text.push_str(&header_value(iss).replace(',', "%2C"));
+            text.push(' ');
+        }
+        text.push_str(&header_value(actor.sub).replace(',', "%2C"));
+    }
+    text
 }
 
 /// `text` with everything percent-encoded that a header cannot carry unchanged.
@@ -262,6 +293,22 @@ mod tests {
         let names: Vec<String> =
             headers(r#"{"iss":"i","sub":"s"}"#).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["x-rescind-subject", "x-rescind-issuer"]);
+    }
+
+    #[test]
+    fn an_audit_can_tell_all_actors_apart() {
+        let actors = |act: &str| {
+            let payload = format!(r#"{{"iss":"i","sub":"s","act":{act}}}"#);
+            let value = json::parse(payload.as_bytes(), &Limits::TOKEN).unwrap();
+            let claims = Claims::parse(&value).unwrap();
+            Identity::new(Slot::AccessToken, &claims, "s", &names()).actors().to_owned()
+        };
+        let chain = r#"{"sub":"agent-7","act":{"iss":"https://other","sub":"a,b c"}}"#;
+        assert_eq!(actors(chain), "agent-7,https://other a%2Cb%20c");
+        assert_eq!(actors(r#"{"sub":"agent-7"}"#), "agent-7");
+        let value = json::parse(br#"{"iss":"i","sub":"s"}"#, &Limits::TOKEN).unwrap();
+        let claims = Claims::parse(&value).unwrap();
+        assert_eq!(Identity::new(Slot::AccessToken, &claims, "s", &names()).actors(), "");
     }
 
     #[test]

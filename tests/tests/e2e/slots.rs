@@ -150,6 +150,7 @@ fn no_token_passes_in_the_place_of_another_kind_and_none_goes_on_unchecked() {
     for (path, bearer) in [("/orders", Some(&access_token)), ("/public", None)] {
         let mut request = Request::get(path)
             .header("txn-token", "forged")
+            .header("Txn_Token", "forged")
             .header("workload-identity-token", "forged")
             .header("x-rescind-workload", "forged");
         if let Some(token) = bearer {

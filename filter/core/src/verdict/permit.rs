@@ -65,6 +65,12 @@ impl Permit {
         self.verified
     }
 
+    /// Who calls; nobody on a public route.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_deref()
+    }
+
     /// Who calls, as `sub`; nobody on a public route.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
