@@ -111,7 +111,8 @@ pub fn token_keys(
         (SubjectKind::OrgUnit, mapping.org_unit.as_deref()),
         (SubjectKind::Group, mapping.groups.as_deref()),
         (SubjectKind::Phone, mapping.phone.as_deref()),
-        (SubjectKind::Opaque, mapping.transaction.as_deref()),
+        // What a session is to its user, a transaction is to its calls: CAEP has no other word for it.
+        (SubjectKind::Session, mapping.transaction.as_deref()),
     ];
     for (kind, claim) in configured {
         if let Some(value) = claim.and_then(|claim| claims.claim(claim)) {

@@ -271,7 +271,7 @@ const IDENTITY: &[Field] = &[
         "filter_state",
         Kind::Flag,
         "false",
-        "Whether `rescind.sub`, and with several issuers `rescind.iss`, are set for access logs and later filters. In Envoy it costs as much as three headers.",
+        "Whether `rescind.sub`, with several issuers `rescind.iss`, and for tokens with `act` `rescind.actors` (all of them) are set for access logs and later filters, also where a verified token is refused. In Envoy it costs as much as three headers.",
     ),
     field(
         "forward_token",

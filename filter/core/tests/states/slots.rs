@@ -433,8 +433,8 @@ fn each_credential_is_revoked_by_whatever_it_names() {
     const OF_DOMAIN: &str = "spiffe://example.org";
     let reaches: [Reach<'_>; 9] = [
         ((SubjectKind::IssSub, ISSUER, WORKLOAD), [true, false, false]),
-        ((SubjectKind::Opaque, SERVICE, "tx-1"), [false, true, false]),
-        ((SubjectKind::Opaque, ISSUER, "tx-1"), [false, false, false]),
+        ((SubjectKind::Session, SERVICE, "tx-1"), [false, true, false]),
+        ((SubjectKind::Session, ISSUER, "tx-1"), [false, false, false]),
         ((SubjectKind::Application, SERVICE, "spiffe://example.org/gateway"), [false, true, false]),
         ((SubjectKind::Uri, SERVICE, "spiffe://example.org/agent"), [false, true, false]),
         ((SubjectKind::Uri, OF_DOMAIN, "spiffe://example.org/agent"), [false, false, true]),

@@ -153,7 +153,7 @@ const SUBJECT_CLAIMS: &[Field] = &[
         "transaction",
         Kind::Text,
         "none; for Txn-Tokens `txn`",
-        "Names the transaction, for signals with an `opaque` subject.",
+        "Names the transaction. Signals reach it as a session: `session-revoked` with the `opaque` subject `txn`.",
     ),
     field(
         "workload",
