@@ -59,6 +59,15 @@ impl SharedData for Store {
         }
     }
 
+    fn create(&self, key: &str, value: &[u8]) -> Result<(), SharedDataError> {
+        match self {
+            Self::Local(store) => store.create(key, value),
+            Self::Numbered => host::set_shared_data(key, value, u32::MAX).map_err(error),
+            // Here 0 means that there is none.
+            Self::Guarded => host::set_shared_data(key, value, 0).map_err(error),
+        }
+    }
+
     fn pulse(&self, key: &str) -> Option<u32> {
         match self {
             Self::Local(store) => store.pulse(key),
@@ -131,6 +140,20 @@ mod tests {
         store.beat("b");
         assert_eq!(store.pulse("b"), None);
         assert_eq!(store.get("b"), Ok(None), "a beat writes nothing");
+    }
+
+    #[test]
+    fn what_is_created_is_created_once_on_every_host() {
+        for (family, refuses_unseen) in
+            [(Family::Envoy, false), (Family::Kong, true), (Family::Apisix, false)]
+        {
+            fake::reset();
+            fake::with(|host| host.refuses_unseen = refuses_unseen);
+            let store = Store::of(family);
+            store.create("once", b"1").unwrap();
+            assert_eq!(store.create("once", b"2"), Err(SharedDataError::CasMismatch));
+            assert_eq!(store.get("once").unwrap().unwrap().value, b"1");
+        }
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! The gateway's shared data as the core sees it: a few keys, each with a compare-and-swap number.
 //!
 //! The trait promises the least that every host gives. Hosts differ (an absent key accepts any `cas` on Envoy, a
-//! full zone refuses writes on Kong), so callers always get, then set with the number they got, and never rely on
-//! creating a key exclusively. Values may have been written by anybody who shares the namespace: whoever reads one
+//! full zone refuses writes on Kong), so callers always get, then set with the number they got, or
+//! [create](SharedData::create) what was not there. Values may have been written by anybody who shares the namespace: whoever reads one
 //! checks its keyed checksum first.
+
+/// A number that no value has: with it, a key is set only if there is none. On Kong it is the other way round
+/// ([`SharedData::create`] is the shell's there).
+const NEVER: u32 = u32::MAX;
 
 /// A value and the number to hand back when replacing it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,6 +39,11 @@ pub trait SharedData {
 
     /// Replaces the value of `key`. With `cas`, only if it still is the one that was read.
     fn set(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), SharedDataError>;
+
+    /// Sets `key` if it was never set; else, somebody was faster ([`SharedDataError::CasMismatch`]).
+    fn create(&self, key: &str, value: &[u8]) -> Result<(), SharedDataError> {
+        self.set(key, value, Some(NEVER))
+    }
 
     /// A number that every [`SharedData::beat`] of `key` changes; `None` where the host has no such numbers, or fails.
     /// Two of them that are equal are of the same beat, unless 2^32 values were set in between.

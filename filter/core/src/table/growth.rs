@@ -160,7 +160,11 @@ impl Writer {
             return Err(WriteError::Contended);
         }
         let value = self.names.seal(&name, page.encode());
-        Ok(shared.set(&name, &value, found.map(|found| found.cas))?)
+        Ok(match found {
+            Some(found) => shared.set(&name, &value, Some(found.cas))?,
+            // Not over a page that a successor has made meanwhile.
+            None => shared.create(&name, &value)?,
+        })
     }
 
     /// Empties pages of the slot that was grown out of; hosts cannot delete keys. `true` if the draft says

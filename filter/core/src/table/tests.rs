@@ -313,3 +313,35 @@ fn a_new_head_is_read_at_once_and_an_old_one_only_now_and_then() {
     assert_eq!(head_reads(true, 100, false), (1, TableStatus::NeverSynchronized));
     assert_eq!(head_reads(false, 0, false), (1, TableStatus::NeverSynchronized));
 }
+
+/// Shared data in which somebody else makes each page between the first look at it and what follows.
+#[derive(Default)]
+struct Overtaken(LocalSharedData);
+
+impl SharedData for Overtaken {
+    fn get(&self, key: &str) -> Result<Option<Shared>, SharedDataError> {
+        let found = self.0.get(key)?;
+        if found.is_none() && key.contains(".p") {
+            self.0.set(key, b"a successor's", None)?;
+        }
+        Ok(found)
+    }
+
+    fn set(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<(), SharedDataError> {
+        self.0.set(key, value, cas)
+    }
+}
+
+#[test]
+fn a_leader_that_slept_writes_over_no_page_that_its_successor_has_made() {
+    let shared = Overtaken::default();
+    let mut writer = Writer::new(Names::new("t", KEY));
+    writer.load(&shared, at(1), 0).unwrap();
+    writer.begin_growth(&shared, 8, at(1), 7).unwrap();
+    let error = writer.grow(&shared, &mut 1000).unwrap_err();
+    assert!(matches!(error, WriteError::Contended), "{error:?}");
+    let page = Names::new("t", KEY).page(1, 0);
+    let pages = [page, Names::new("t", KEY).page(0, 0)];
+    let found = pages.iter().find_map(|page| shared.0.get(page).unwrap()).unwrap();
+    assert_eq!(found.value, b"a successor's");
+}
