@@ -160,11 +160,12 @@ impl Writer {
             return Err(WriteError::Contended);
         }
         let value = self.names.seal(&name, page.encode());
-        Ok(match found {
-            Some(found) => shared.set(&name, &value, Some(found.cas))?,
+        let written = match found {
+            Some(found) => shared.set(&name, &value, Some(found.cas)),
             // Not over a page that a successor has made meanwhile.
-            None => shared.create(&name, &value)?,
-        })
+            None => shared.create(&name, &value),
+        };
+        Ok(written?)
     }
 
     /// Empties pages of the slot that was grown out of; hosts cannot delete keys. `true` if the draft says
