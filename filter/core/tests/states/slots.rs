@@ -8,6 +8,7 @@
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use rescind_core::base64url;
+use rescind_core::json::Limits;
 use rescind_core::request::{Field, RequestView};
 use rescind_core::subject::SubjectKind;
 use rescind_core::thumbprint::Fingerprint;
@@ -407,8 +408,8 @@ fn a_refused_request_does_not_use_up_its_proof() {
     let mut world = World::synchronized(&gateway());
     let workload = workload("/call", "kept");
     assert_eq!(workload.told(&mut world, "/call"), (401, "missing_credential"));
-    let mut said = proof_claims("/call", &wit(), "kept");
-    said["tth"] = json!(Fingerprint::of(txn_token().as_bytes()).to_base64url());
+    let tth = json!(Fingerprint::of(txn_token().as_bytes()).to_base64url());
+    let said = with(proof_claims("/call", &wit(), "kept"), "/tth", tth);
     let proof = Some(sign(Some("wpt+jwt"), &said, &workloads()));
     let whole = Brought { txn: Some(txn_token()), proof, ..workload };
     assert_eq!(whole.told(&mut world, "/call"), (200, "permit"));
@@ -419,16 +420,9 @@ type Reach<'a> = ((SubjectKind, &'a str, &'a str), [bool; 3]);
 
 #[test]
 fn each_credential_is_revoked_by_whatever_it_names() {
-    let thumbprint = Fingerprint::of_jwk(
-        rescind_core::json::parse(
-            jwk(&workloads()).to_string().as_bytes(),
-            &rescind_core::json::Limits::TOKEN,
-        )
-        .unwrap()
-        .as_object()
-        .unwrap(),
-    )
-    .unwrap();
+    let jwk = jwk(&workloads()).to_string();
+    let jwk = rescind_core::json::parse(jwk.as_bytes(), &Limits::TOKEN).unwrap();
+    let thumbprint = Fingerprint::of_jwk(jwk.as_object().unwrap()).unwrap();
     let key_uri = format!("urn:ietf:params:oauth:jwk-thumbprint:sha-256:{thumbprint}");
     const OF_DOMAIN: &str = "spiffe://example.org";
     let reaches: [Reach<'_>; 9] = [
