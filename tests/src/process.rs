@@ -113,6 +113,20 @@ impl Process {
             .status()
             .unwrap();
         assert!(sent.success(), "cannot send SIG{signal} to {}", self.name);
+        if signal == "STOP" {
+            // Each thread stops when it is scheduled next; until then it may still answer.
+            wait::until_true("all threads to stop", wait::SOON, || self.is_stopped());
+        }
+    }
+
+    /// Whether no thread runs (proc(5), `/proc/pid/task/tid/stat`).
+    fn is_stopped(&self) -> bool {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        tasks.flatten().all(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            let state = stat.rsplit_once(')').map_or("", |(_, rest)| rest.trim_start());
+            state.starts_with('T')
+        })
     }
 
     /// Resident memory in KiB.
