@@ -93,6 +93,8 @@ SCHEMAS := .tools/schemas/$(ISTIO_SCHEMAS_VERSION)-$(KUBERNETES_SCHEMAS_VERSION)
 e2e: test-tools ## end-to-end tests; E2E='name' runs those whose name contains it
 	ENVOY=$(find_envoy) cargo test -p rescind-e2e -- --test-threads $(E2E_THREADS) $(E2E)
 
+# The tests look at what is in the image, not at how fast it is.
+test-tools: QUICKER := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 test-tools: wasm trap-wasm companion static-companion envoy nginx $(JOSE) $(SCHEMAS) ## build and install what the end-to-end tests run
 
 bench: wasm companion envoy ## the measurements of the README; takes minutes
@@ -123,7 +125,7 @@ static-companion:
 	command -v musl-gcc >/dev/null || apt-get install -y musl-tools
 	rustup target list --installed --toolchain $(TOOLCHAIN) | grep -qx $(STATIC) \
 		|| rustup target add --toolchain $(TOOLCHAIN) $(STATIC)
-	RUSTFLAGS="$(SHIPPED_FLAGS)" cargo build --quiet --release -p rescind-companion --target $(STATIC)
+	$(QUICKER) RUSTFLAGS="$(SHIPPED_FLAGS)" cargo build --quiet --release -p rescind-companion --target $(STATIC)
 
 image: wasm static-companion ## OCI images of filter and companion, without an engine: target/images
 	cargo build --quiet -p rescind-e2e --bin image
