@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rescind_core::shared::{LocalSharedData, Shared, SharedData, SharedDataError};
+use rescind_core::shared::{LocalSharedData, NEVER, Shared, SharedData, SharedDataError};
 
 use crate::family::Family;
 use crate::host::{self, Status};
@@ -62,7 +62,7 @@ impl SharedData for Store {
     fn create(&self, key: &str, value: &[u8]) -> Result<(), SharedDataError> {
         match self {
             Self::Local(store) => store.create(key, value),
-            Self::Numbered => host::set_shared_data(key, value, u32::MAX).map_err(error),
+            Self::Numbered => self.set(key, value, Some(NEVER)),
             // Here 0 means that there is none.
             Self::Guarded => host::set_shared_data(key, value, 0).map_err(error),
         }

@@ -330,6 +330,8 @@ impl State {
         };
         self.counts.record(Id::TableFreshAt, fresh_at.secs());
         self.counts.record(Id::TableRecords, following.records);
+        let gaps = following.table.gaps();
+        self.counts.record(Id::FeedGaps, u64::try_from(gaps).unwrap_or(u64::MAX));
         let limits = &following.config.revocation;
         let limits = (limits.max_staleness, limits.on_stale);
         match following.staleness.observe(fresh_at, limits, now) {

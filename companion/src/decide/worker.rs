@@ -7,7 +7,6 @@ use rescind_core::config::{Config, OnStale, Revocation};
 use rescind_core::gate::{Context, Gate};
 use rescind_core::keys::KeyStore;
 use rescind_core::metrics::Id;
-use rescind_core::recall::recall;
 use rescind_core::request::{Connection, RequestView};
 use rescind_core::table::{TableReader, TableStatus};
 use rescind_core::time::UnixTime;
@@ -77,14 +76,8 @@ impl Worker {
                 Err(denial)
             }
             None => {
-                let mut context = Context {
-                    table: &mut self.table,
-                    shared: self.state.memory(),
-                    keys: &mut self.keys,
-                    verifier: &RingVerifier,
-                    connection,
-                };
-                self.gate.decide(request, &mut context, now)
+                let (gate, mut context) = self.gate(connection);
+                gate.decide(request, &mut context, now)
             }
         };
         if let Err(denial) = &verdict {
@@ -103,10 +96,13 @@ impl Worker {
         now: UnixTime,
     ) -> Result<(), Denial> {
         let is_aware = self.state.catch_up(now);
-        let (config, table) = (self.gate.config(), &mut self.table);
-        let outcome = match unaware(is_aware, config, table, self.state.memory(), now) {
+        let (config, memory) = (self.gate.config(), self.state.memory());
+        let outcome = match unaware(is_aware, config, &mut self.table, memory, now) {
             Some(denial) => Err(denial),
-            None => recall(claims, config, table, self.state.memory(), now),
+            None => {
+                let (gate, mut context) = self.gate(&NoConnection);
+                gate.recall(claims, &mut context, now)
+            }
         };
         match &outcome {
             Ok(()) => self.gate.counters.add(Id::Permitted, 1),
@@ -117,6 +113,17 @@ impl Worker {
         }
         self.report();
         outcome
+    }
+
+    fn gate<'w>(&'w mut self, connection: &'w dyn Connection) -> (&'w mut Gate, Context<'w>) {
+        let context = Context {
+            table: &mut self.table,
+            shared: self.state.memory(),
+            keys: &mut self.keys,
+            verifier: &RingVerifier,
+            connection,
+        };
+        (&mut self.gate, context)
     }
 
     /// Refuses a request that could not be read.

@@ -44,7 +44,7 @@ pub(super) fn import(
         if !part.has_room_for(&line) {
             part.send(options, client, work, &mut done)?;
         }
-        part.lines.push((number, line));
+        part.push(number, line);
     }
     part.send(options, client, work, &mut done)?;
     work.end(done)
@@ -57,16 +57,26 @@ struct Part {
     /// The header was found good.
     known: bool,
     lines: Vec<(u64, String)>,
+    /// Of the lines.
+    bytes: usize,
 }
 
 impl Part {
     /// Also for a header of any length.
     fn has_room_for(&self, line: &str) -> bool {
-        let bytes = |line: &str| line.len().saturating_add(1);
-        let taken: usize = self.lines.iter().map(|(_, line)| bytes(line)).sum();
         let header = usize::try_from(MAX_LINE_BYTES).unwrap_or(MAX_PART_BYTES);
-        let room = MAX_PART_BYTES.saturating_sub(header).saturating_sub(taken);
-        self.lines.len().saturating_add(1) < MAX_PART_LINES && bytes(line) <= room
+        let room = MAX_PART_BYTES.saturating_sub(header).saturating_sub(self.bytes);
+        self.lines.len().saturating_add(1) < MAX_PART_LINES && Self::bytes_of(line) <= room
+    }
+
+    fn push(&mut self, number: u64, line: String) {
+        self.bytes = self.bytes.saturating_add(Self::bytes_of(&line));
+        self.lines.push((number, line));
+    }
+
+    /// With its end.
+    const fn bytes_of(line: &str) -> usize {
+        line.len().saturating_add(1)
     }
 
     fn send(
@@ -80,6 +90,7 @@ impl Part {
             return Ok(());
         }
         let lines = std::mem::take(&mut self.lines);
+        self.bytes = 0;
         let sent: Vec<_> = self.header.iter().chain(&lines).collect();
         let body: String = sent.iter().flat_map(|(_, line)| [line.as_str(), "\n"]).collect();
         let mut path = format!("/v1/import?keep_going={}", options.keep_going);

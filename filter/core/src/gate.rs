@@ -38,7 +38,7 @@ use crate::identity::Identity;
 use crate::in_flight::{InFlight, MAX_WATCHED, Streams};
 use crate::keys::KeyStore;
 use crate::metrics::{Counters, Id};
-use crate::replay::ReplayMemory;
+use crate::replay::{ReplayMemory, Used};
 use crate::request::{Connection, RequestView};
 use crate::route::{Access, Requirements};
 use crate::shared::SharedData;
@@ -53,6 +53,7 @@ use crate::wimse::PossessionKey;
 
 mod binding;
 mod offered;
+mod recall;
 mod token;
 mod txn;
 mod verified;
@@ -247,53 +248,43 @@ impl Gate {
             return Err(Denial::MissingCredential { slot });
         }
         // 8. Last, since a proof counts as used only if the request passes.
-        let proofs = [
-            match offered.bearer {
-                Some(bearer) => {
-                    let token = (bearer.scheme(), bearer.bytes());
-                    let proof = binding::check(
-                        binding.as_ref(),
-                        token,
-                        request,
-                        &self.config,
-                        context,
-                        now,
-                    )?;
-                    proof.map(|proof| (*proof.used(), None))
-                }
-                None => None,
-            },
-            match &workload {
-                Some((token, key)) => {
-                    let proof =
-                        workload::check_proof(*token, key, request, &self.config, context, now);
-                    let proof = proof.map_err(|denial| denial.in_slot(Slot::WorkloadToken))?;
-                    Some((*proof.used(), Some(Slot::WorkloadToken)))
-                }
-                None => None,
-            },
-        ];
-        for (used, slot) in proofs.into_iter().flatten() {
-            let outcome = match &mut self.replay {
-                Some(replay) => replay.admit(&used, context.shared, now).map_err(Denial::Replay),
-                // Without a memory there are no rules, hence no proof.
-                None => Err(Denial::NotBound),
-            };
-            outcome.map_err(|denial| match slot {
-                Some(slot) => denial.in_slot(slot),
-                None => denial,
-            })?;
+        let of_bearer = match offered.bearer {
+            Some(bearer) => {
+                let token = (bearer.scheme(), bearer.bytes());
+                binding::check(binding.as_ref(), token, request, &self.config, context, now)?
+            }
+            None => None,
+        };
+        let of_workload = match &workload {
+            Some((token, key)) => {
+                let proof = workload::check_proof(*token, key, request, &self.config, context, now);
+                Some(proof.map_err(|denial| denial.in_slot(Slot::WorkloadToken))?)
+            }
+            None => None,
+        };
+        if let Some(proof) = of_bearer {
+            self.use_up(proof.used(), context.shared, now)?;
         }
-        let Admitted { slots: verified, mut identities, watched } = admitted;
-        let identity = identities.iter_mut().find_map(Option::take);
-        let mut beside = identities.into_iter().flatten();
-        Ok(Permit {
-            identity,
-            beside: [beside.next(), beside.next()],
-            verified,
-            stale: standing.is_stale,
-            watched,
-        })
+        if let Some(proof) = of_workload {
+            self.use_up(proof.used(), context.shared, now)
+                .map_err(|denial| denial.in_slot(Slot::WorkloadToken))?;
+        }
+        let Admitted { slots: verified, identities: [identity, beside @ ..], watched } = admitted;
+        Ok(Permit { identity, beside, verified, stale: standing.is_stale, watched })
+    }
+
+    /// Lets a proof pass, for the first and last time.
+    fn use_up(
+        &mut self,
+        used: &Used,
+        shared: &dyn SharedData,
+        now: UnixTime,
+    ) -> Result<(), Denial> {
+        match &mut self.replay {
+            Some(replay) => Ok(replay.admit(used, shared, now)?),
+            // Without a memory there are no rules, hence no proof.
+            None => Err(Denial::NotBound),
+        }
     }
 }
 

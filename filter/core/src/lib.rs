@@ -95,7 +95,6 @@ pub mod metrics;
 pub mod nonce;
 pub mod on_demand;
 pub mod origin;
-pub mod recall;
 pub mod record;
 pub mod replay;
 pub mod replica;

@@ -58,9 +58,6 @@ const EXPECTED_ENTRIES: u32 = 32;
 /// rarely, and one of them always succeeds; this many losses in a row are no coincidence.
 pub(crate) const MAX_TRIES: u32 = 16;
 
-/// A number that no value has: with it, Envoy sets a key only if there is none. Others refuse it.
-const NEVER: u32 = u32::MAX;
-
 /// A proof that is used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Used {
@@ -129,7 +126,6 @@ impl ReplayMemory {
         let place = usize::try_from(index).unwrap_or_default();
         let name = self.names.bucket(index);
         let entry = Entry { id, until: ceil_secs(proof.until) };
-        let mut create = NEVER;
         for _ in 0..MAX_TRIES {
             let floor = self.floors.get(place).copied().unwrap_or_default();
             let found = shared.get(&name)?;
@@ -152,14 +148,11 @@ impl ReplayMemory {
             }
             bucket.version = bucket.version.saturating_add(1);
             let value = self.names.seal(&name, bucket.encode());
-            let cas = match &found {
-                Some(found) => Some(found.cas),
-                // Kong creates only without a number, and refuses if somebody else was first; it is
-                // asked so when the key is still not there after the other way was refused.
-                None if create == 0 => None,
-                None => Some(std::mem::take(&mut create)),
+            let written = match &found {
+                Some(found) => shared.set(&name, &value, Some(found.cas)),
+                None => shared.create(&name, &value),
             };
-            match shared.set(&name, &value, cas) {
+            match written {
                 Ok(()) => {
                     self.see(place, bucket.version);
                     return verdict;

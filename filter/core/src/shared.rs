@@ -2,12 +2,12 @@
 //!
 //! The trait promises the least that every host gives. Hosts differ (an absent key accepts any `cas` on Envoy, a
 //! full zone refuses writes on Kong), so callers always get, then set with the number they got, or
-//! [create](SharedData::create) what was not there. Values may have been written by anybody who shares the namespace: whoever reads one
-//! checks its keyed checksum first.
+//! [create](SharedData::create) what was not there. Values may have been written by anybody who shares the
+//! namespace: whoever reads one checks its keyed checksum first.
 
-/// A number that no value has: with it, a key is set only if there is none. On Kong it is the other way round
-/// ([`SharedData::create`] is the shell's there).
-const NEVER: u32 = u32::MAX;
+/// A number that no value has: with it, Envoy sets a key only if there is none. Kong refuses it, and has its own way to
+/// [create](SharedData::create).
+pub const NEVER: u32 = u32::MAX;
 
 /// A value and the number to hand back when replacing it.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use crate::claims::{self, Actor, ClaimsError, Rounding};
+use crate::claims::{self, Claims, ClaimsError};
 use crate::json::{Object, Value, excerpt};
 use crate::jws::{Jws, typ_matches};
 use crate::lifetime::{LifetimeError, LifetimeRules, Times};
@@ -107,8 +107,6 @@ pub struct TxnToken<'a> {
     pub txn: &'a str,
     /// `sub`: whom the call is made for, unique within the trust domain.
     pub sub: &'a str,
-    /// `scope`: what the call is for; at least one.
-    pub scope: Vec<&'a str>,
     /// `req_wl`: the workload that asked for the token.
     pub req_wl: &'a str,
     /// `iat` and `exp`; never without `iat`.
@@ -121,11 +119,8 @@ pub struct TxnToken<'a> {
     pub tctx: Option<&'a Object<'a>>,
     /// `rctx`: facts about the request that started the call.
     pub rctx: Option<&'a Object<'a>>,
-    /// `act`: the agents that act for `sub`, the present one first.
-    pub act: Vec<Actor<'a>>,
-    /// `jti`, if it is there.
-    pub jti: Option<&'a str>,
-    object: &'a Object<'a>,
+    /// All of them as those of any token: `scope`, of which there is at least one, `act`, `jti` and others.
+    pub claims: Claims<'a>,
 }
 
 /// Whether the header is one of a Txn-Token: to be asked before any signature is checked.
@@ -137,21 +132,18 @@ pub fn check_header(jws: &Jws<'_>) -> Result<(), TxnTokenError> {
 }
 
 impl<'a> TxnToken<'a> {
-    /// Reads the claims of a Txn-Token's payload.
-    pub fn parse(payload: &'a Value<'a>) -> Result<Self, TxnTokenError> {
+    /// Reads the claims of a Txn-Token's payload. Signals name its subjects under `service`, the token service's name.
+    pub fn parse(payload: &'a Value<'a>, service: &'a str) -> Result<Self, TxnTokenError> {
         let Value::Object(object) = payload else {
             return Err(ClaimsError::NotAnObject { kind: payload.kind() }.into());
         };
         if object.contains("events") {
             return Err(TxnTokenError::SecurityEventToken);
         }
-        let iat = claims::date(object, "iat", Rounding::Down)?
-            .ok_or(ClaimsError::Missing { claim: "iat" })?;
-        let exp = claims::date(object, "exp", Rounding::Down)?
-            .ok_or(ClaimsError::Missing { claim: "exp" })?;
-        let nbf = claims::date(object, "nbf", Rounding::Up)?;
-        let scope = claims::scope(object)?;
-        if scope.is_empty() {
+        let claims = Claims::parse_as(payload, service)?;
+        let iat = required(claims.iat, "iat")?;
+        let exp = required(claims.exp, "exp")?;
+        if claims.scope.is_empty() {
             let error = match object.contains("scope") {
                 true => ClaimsError::Empty { claim: "scope" },
                 false => ClaimsError::Missing { claim: "scope" },
@@ -159,19 +151,16 @@ impl<'a> TxnToken<'a> {
             return Err(error.into());
         }
         Ok(Self {
-            aud: audience(object)?,
-            txn: required(object, "txn")?,
-            sub: required(object, "sub")?,
-            scope,
-            req_wl: required(object, "req_wl")?,
-            times: Times { iat: Some(iat), nbf, exp },
+            aud: audience(&claims)?,
+            txn: required(claims.txn, "txn")?,
+            sub: required(claims.sub, "sub")?,
+            req_wl: required(claims::text(object, "req_wl")?, "req_wl")?,
+            times: Times { iat: Some(iat), nbf: claims.nbf, exp },
             iat,
             iss: claims::text(object, "iss")?,
             tctx: context(object, "tctx")?,
             rctx: context(object, "rctx")?,
-            act: claims::actors(object)?,
-            jti: claims::jti(object)?,
-            object,
+            claims,
         })
     }
 
@@ -190,12 +179,6 @@ impl<'a> TxnToken<'a> {
         }
         Ok(rules.lifetime.check(&self.times, now)?)
     }
-
-    /// Any claim by its name, as it was written.
-    #[must_use]
-    pub fn claim(&self, name: &str) -> Option<&'a Value<'a>> {
-        self.object.get(name)
-    }
 }
 
 /// Names the transaction, and nothing that names a person.
@@ -210,16 +193,16 @@ impl std::fmt::Debug for TxnToken<'_> {
     }
 }
 
-fn audience<'a>(object: &'a Object<'a>) -> Result<&'a str, TxnTokenError> {
-    match claims::audiences(object)?.as_slice() {
+fn audience<'a>(claims: &Claims<'a>) -> Result<&'a str, TxnTokenError> {
+    match claims.aud.as_slice() {
         [] => Err(ClaimsError::Missing { claim: "aud" }.into()),
         [audience] => Ok(audience),
         several => Err(TxnTokenError::SeveralAudiences { count: several.len() }),
     }
 }
 
-fn required<'a>(object: &'a Object<'a>, claim: &'static str) -> Result<&'a str, ClaimsError> {
-    claims::text(object, claim)?.ok_or(ClaimsError::Missing { claim })
+fn required<T>(found: Option<T>, claim: &'static str) -> Result<T, ClaimsError> {
+    found.ok_or(ClaimsError::Missing { claim })
 }
 
 /// A claim that must be an object, if it is there.

@@ -115,7 +115,7 @@ proptest! {
         let _ = jwks_location(text.as_bytes(), "https://a/", "a");
         if let Ok(payload) = json::parse(text.as_bytes(), &Limits::TOKEN) {
             let _ = JwtSvid::parse(&payload).is_ok();
-            let _ = TxnToken::parse(&payload).is_ok();
+            let _ = TxnToken::parse(&payload, "https://tts.example").is_ok();
             let _ = StatusListToken::parse(&payload, "https://a/");
             let _ = payload.as_object().map(StatusReference::find);
         }

@@ -85,7 +85,7 @@ pub fn claims(data: &[u8]) {
     }
     let _ = Claims::parse_as(&payload, "spiffe://example.org").is_ok();
     let _ = JwtSvid::parse(&payload).is_ok();
-    let _ = TxnToken::parse(&payload).is_ok();
+    let _ = TxnToken::parse(&payload, "https://tts.example").is_ok();
     if let Some(object) = payload.as_object() {
         let _ = MayAct::find(object).is_ok();
         let _ = StatusReference::find(object).is_ok();

@@ -146,22 +146,7 @@ fn an_envoy_without_wasm_closes_when_the_companion_does_not_answer_or_know_it() 
 fn an_envoy_that_asks_by_grpc_shows_the_certificate_that_a_token_is_bound_to() {
     let site = Deciding::start("envoy-grpc", json!({}));
     let authority = Authority::new();
-    let (own, own_key) = authority.sign("127.0.0.1");
-    let tls = json!({
-        "name": "tls",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-            "common_tls_context": {
-                "tls_certificates": [{
-                    "certificate_chain": {"inline_string": own.pem()},
-                    "private_key": {"inline_string": own_key.serialize_pem()},
-                }],
-                "validation_context": {
-                    "trusted_ca": {"inline_string": authority.certificate.pem()},
-                },
-            },
-        },
-    });
+    let tls = authority.server();
     let envoy = start_changed(&site, "envoy-grpc.yaml", |text| {
         let filters = "        - filters:\n";
         assert_eq!(text.matches(filters).count(), 1);

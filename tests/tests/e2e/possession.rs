@@ -138,6 +138,26 @@ impl Authority {
         (params.signed_by(&key, &self.issuer).expect("a certificate"), key)
     }
 
+    /// Envoy's side of such connections: its own certificate, and any of a client's that is from here.
+    pub(crate) fn server(&self) -> Value {
+        let (own, own_key) = self.sign("127.0.0.1");
+        json!({
+            "name": "tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                "common_tls_context": {
+                    "tls_certificates": [{
+                        "certificate_chain": {"inline_string": own.pem()},
+                        "private_key": {"inline_string": own_key.serialize_pem()},
+                    }],
+                    "validation_context": {
+                        "trusted_ca": {"inline_string": self.certificate.pem()},
+                    },
+                },
+            },
+        })
+    }
+
     /// A connection to loopback, with this certificate if there is one.
     pub(crate) fn connect(
         &self,
@@ -171,25 +191,11 @@ impl Authority {
 fn a_token_bound_to_a_certificate_passes_on_a_connection_with_it_and_on_no_other() {
     let site = Site::start();
     let authority = Authority::new();
-    let (own, own_key) = authority.sign("127.0.0.1");
     let folder = Folder::new();
     let ports = (ports::free(), ports::free());
     let envoy = Envoy::start_changed(&site.bootstrap, folder.path(), ports, |bootstrap| {
-        bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["transport_socket"] = json!({
-            "name": "tls",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-                "common_tls_context": {
-                    "tls_certificates": [{
-                        "certificate_chain": {"inline_string": own.pem()},
-                        "private_key": {"inline_string": own_key.serialize_pem()},
-                    }],
-                    "validation_context": {
-                        "trusted_ca": {"inline_string": authority.certificate.pem()},
-                    },
-                },
-            },
-        });
+        bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["transport_socket"] =
+            authority.server();
     });
     let (client, thief) = (authority.sign("client"), authority.sign("thief"));
     let digest = base64url(&Sha256::digest(client.0.der()));

@@ -187,20 +187,27 @@ fn carried(digits: impl Iterator<Item = Digit>) -> Number {
 /// The digits of a big-endian number, with room for two bits more and a sign.
 fn digits(number: &[u8]) -> Number {
     let bits = number.len().saturating_mul(8).saturating_add(3);
-    let mut digits = Vec::with_capacity(bits.div_ceil(BITS));
+    let mut digits = limbs::<BITS>(number.iter().rev());
+    digits.resize(bits.div_ceil(BITS), Wrapping(0));
+    digits
+}
+
+/// Digits of so many bits, of a number whose least significant byte comes first.
+pub(super) fn limbs<'a, const BITS: usize>(bytes: impl Iterator<Item = &'a u8>) -> Vec<Digit> {
+    // Room for 512 bits.
+    let mut limbs = Vec::with_capacity(20);
     let (mut waiting, mut held) = (Wrapping(0_i64), 0_usize);
-    for byte in number.iter().rev() {
+    for byte in bytes {
         waiting |= Wrapping(i64::from(*byte)) << held;
         held = held.wrapping_add(8);
         if held >= BITS {
-            digits.push(waiting & MASK);
+            limbs.push(waiting & Wrapping((1 << BITS) - 1));
             waiting >>= BITS;
             held = held.wrapping_sub(BITS);
         }
     }
-    digits.push(waiting);
-    digits.resize(bits.div_ceil(BITS), Wrapping(0));
-    digits
+    limbs.push(waiting);
+    limbs
 }
 
 /// The lowest `len` bytes of a number that is not negative, big-endian.

@@ -20,7 +20,7 @@ pub(super) struct Offered<'a> {
     /// What is in `Workload-Identity-Token`.
     pub(super) workload_token: Option<Opaque<'a>>,
     /// What they seem to be: of a bearer token, all that it may be.
-    pub(super) slots: SlotSet,
+    slots: SlotSet,
 }
 
 /// A credential's bytes, which are never shown.

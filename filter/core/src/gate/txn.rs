@@ -6,7 +6,7 @@
 use super::Context;
 use super::token::{self, Draft};
 use super::verified::Verified;
-use crate::claims::{Claims, audiences};
+use crate::claims::audiences;
 use crate::config::Config;
 use crate::json::{self, Limits, Value, excerpt};
 use crate::jws::Jws;
@@ -38,23 +38,23 @@ pub(super) fn verify(
         })
     })?;
     let key = token::signing_key(&jws, place, issuer, context, now)?;
-    let txn = TxnToken::parse(&payload).map_err(Denial::TxnToken)?;
+    let txn = TxnToken::parse(&payload, &issuer.issuer).map_err(Denial::TxnToken)?;
     let rules = TxnTokenRules {
         trust_domain: issuer.txn_domain.as_deref().unwrap_or_default(),
         issuer: Some(&issuer.issuer),
         lifetime: LifetimeRules { leeway: issuer.leeway, max_lifetime: issuer.max_token_lifetime },
     };
     txn.check(&rules, now).map_err(Denial::TxnToken)?;
-    let claims = Claims::parse_as(&payload, &issuer.issuer).map_err(Denial::MalformedClaims)?;
+    let TxnToken { sub, claims, .. } = &txn;
     if claims.cnf.is_some() {
         // Nobody has said how a Txn-Token would be proved.
         return Err(Denial::UnknownConfirmation);
     }
-    let subjects = token::subjects(&claims, issuer, hasher)?;
-    let lifetime = token::lifetime(&claims, issuer, now)?;
+    let subjects = token::subjects(claims, issuer, hasher)?;
+    let lifetime = token::lifetime(claims, issuer, now)?;
     let status = token::status(&payload, issuer)?;
     let draft = Draft { slot: Slot::TxnToken, issuer: place, key, lifetime, status, subjects };
-    Ok(Verified::new(draft, &claims, txn.sub, &config.identity.headers))
+    Ok(Verified::new(draft, claims, sub, &config.identity.headers))
 }
 
 /// The trust domain that a payload claims to be for: to find the keys, before anything else is believed.

@@ -132,9 +132,9 @@ impl Verified {
         now: UnixTime,
     ) -> Result<(), Denial> {
         self.lifetime.refuse_expired(now)?;
-        self.lifetime.refuse_forgotten(standing.retention, now)?;
+        refuse_forgotten(self.lifetime.age_from, standing.retention, now)?;
         if let Some(revocation) = self.revocation(standing.epoch, context, counters)? {
-            return Err(self.lifetime.denial(&revocation));
+            return Err(refusal(&revocation, self.lifetime.issued_at));
         }
         if let Some(place) = &self.status {
             let iss = self.identity.issuer();
@@ -258,33 +258,34 @@ impl Lifetime {
         let Self { exp, leeway, .. } = *self;
         if now < exp.plus(leeway) { Ok(()) } else { Err(Denial::Expired { exp, now, leeway }) }
     }
+}
 
-    /// A revocation as old as the token may have been forgotten: then nobody knows whether the
-    /// token is good.
-    fn refuse_forgotten(&self, retention: Duration, now: UnixTime) -> Result<(), Denial> {
-        let iat = self.age_from;
-        if now.since(iat) <= retention {
-            return Ok(());
-        }
-        Err(Denial::OlderThanRetention { iat, now, retention })
+/// A revocation as old as a token from `iat` may have been forgotten: then nobody knows whether the token is good.
+pub(super) fn refuse_forgotten(
+    iat: UnixTime,
+    retention: Duration,
+    now: UnixTime,
+) -> Result<(), Denial> {
+    if now.since(iat) <= retention {
+        return Ok(());
     }
+    Err(Denial::OlderThanRetention { iat, now, retention })
+}
 
-    fn denial(&self, revocation: &Revocation) -> Denial {
-        let Revocation { signal, at, .. } = *revocation;
-        let event = event::name(revocation.event);
-        match revocation.kind {
-            FactKind::RevokedBefore => {
-                Denial::Revoked { signal, event, at, issued_at: self.issued_at }
-            }
-            // `revocation` names only facts that refuse; of the others, none gets here.
-            FactKind::Disabled
-            | FactKind::ClaimsChanged
-            | FactKind::DeviceNotCompliant
-            | FactKind::RiskMedium
-            | FactKind::RiskHigh
-            | FactKind::AssuranceBelow2
-            | FactKind::AssuranceBelow3
-            | FactKind::AssuranceBelow4 => Denial::Disabled { signal, event, at },
-        }
+/// What `revocation` says of a token with this `iat`.
+pub(super) fn refusal(revocation: &Revocation, issued_at: Option<UnixTime>) -> Denial {
+    let Revocation { signal, at, .. } = *revocation;
+    let event = event::name(revocation.event);
+    match revocation.kind {
+        FactKind::RevokedBefore => Denial::Revoked { signal, event, at, issued_at },
+        // A revocation names only facts that refuse; of the others, none gets here.
+        FactKind::Disabled
+        | FactKind::ClaimsChanged
+        | FactKind::DeviceNotCompliant
+        | FactKind::RiskMedium
+        | FactKind::RiskHigh
+        | FactKind::AssuranceBelow2
+        | FactKind::AssuranceBelow3
+        | FactKind::AssuranceBelow4 => Denial::Disabled { signal, event, at },
     }
 }

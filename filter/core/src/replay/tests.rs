@@ -184,6 +184,10 @@ impl SharedData for Kong {
             _ => Err(SharedDataError::CasMismatch),
         }
     }
+
+    fn create(&self, key: &str, value: &[u8]) -> Result<(), SharedDataError> {
+        self.set(key, value, None)
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ const GOOD: &str = r#"{"iat":1000,"exp":1300,"aud":"trust.example","txn":"t1","s
 
 fn with<T>(payload: &str, see: impl FnOnce(Result<TxnToken<'_>, TxnTokenError>) -> T) -> T {
     let payload = json::parse(payload.as_bytes(), &Limits::TOKEN).unwrap();
-    see(TxnToken::parse(&payload))
+    see(TxnToken::parse(&payload, "https://service"))
 }
 
 /// The good claims with `claim` replaced by `value`, or removed.
@@ -42,13 +42,14 @@ fn the_claims_of_a_txn_token_are_read() {
         let token = token.unwrap();
         assert_eq!((token.aud, token.txn, token.sub), ("trust.example", "t1", "alice"));
         assert_eq!(token.req_wl, "apigateway.trust.example");
-        assert_eq!((token.scope.as_slice(), token.jti), (&["trade.stocks"][..], Some("j")));
+        let claims = &token.claims;
+        assert_eq!((claims.scope.as_slice(), claims.jti), (&["trade.stocks"][..], Some("j")));
+        assert_eq!(claims.iss, "https://service");
         assert_eq!(token.iss, Some("https://tts.example"));
         assert!(token.tctx.unwrap().contains("ticker") && token.rctx.unwrap().contains("req_ip"));
-        let names: Vec<&str> = token.act.iter().map(|actor| actor.sub).collect();
+        let names: Vec<&str> = token.claims.act.iter().map(|actor| actor.sub).collect();
         assert_eq!(names, ["agent-7", "planner"]);
         assert_eq!((token.iat, token.times.exp.secs()), (UnixTime::from_secs(1000), 1300));
-        assert!(token.claim("tctx").is_some());
         assert_eq!(token.check(&RULES, UnixTime::from_secs(1000)), Ok(()));
         assert!(!format!("{token:?}").contains("alice"));
     });
@@ -109,7 +110,7 @@ fn a_chain_of_actors_has_a_greatest_depth() {
         let inner = "{\"sub\":\"a\"".to_owned() + &",\"act\":{\"sub\":\"a\"".repeat(depth - 1);
         inner + &"}".repeat(depth)
     };
-    let good = with(&changed("act", Some(&chain(8))), |token| token.unwrap().act.len());
+    let good = with(&changed("act", Some(&chain(8))), |token| token.unwrap().claims.act.len());
     assert_eq!(good, 8);
     let error = refusal("act", Some(&chain(9)));
     assert_eq!(error, TxnTokenError::Claims(ClaimsError::TooManyActors));

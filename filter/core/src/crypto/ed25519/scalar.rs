@@ -2,6 +2,8 @@
 
 use std::num::Wrapping;
 
+use crate::crypto::inverse::limbs;
+
 type Digit = Wrapping<i64>;
 
 /// Bits of a digit: nine of them make 252.
@@ -90,17 +92,5 @@ fn carried(columns: impl Iterator<Item = Digit>) -> Vec<Digit> {
 
 /// The digits of a little-endian number.
 fn digits(bytes: &[u8]) -> Vec<Digit> {
-    let mut digits = Vec::with_capacity(20);
-    let (mut waiting, mut held) = (Wrapping(0_i64), 0_usize);
-    for byte in bytes {
-        waiting |= Wrapping(i64::from(*byte)) << held;
-        held = held.wrapping_add(8);
-        if held >= BITS {
-            digits.push(waiting & MASK);
-            waiting >>= BITS;
-            held = held.wrapping_sub(BITS);
-        }
-    }
-    digits.push(waiting);
-    digits
+    limbs::<BITS>(bytes.iter())
 }
