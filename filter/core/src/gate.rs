@@ -355,9 +355,9 @@ impl Turn<'_, '_> {
         let (config, hasher, now) = (self.config, self.hasher, self.now);
         let mut verified = match kind {
             Kind::Bearer(bearer) => {
-                let token = bearer.token().map_err(|error| no_token(error, self.required))?;
                 let accepted = self.required.credentials.accepted();
-                token::verify(token, accepted, config, hasher, self.context, now)?
+                token::verify(bearer.bytes(), accepted, config, hasher, self.context, now)
+                    .map_err(|denial| or_no_token(denial, bearer, self.required))?
             }
             Kind::Txn(token) => txn::verify(token, config, hasher, self.context, now)?,
             Kind::Workload(token) => workload::verify(token, config, hasher, self.context, now)?,
@@ -416,6 +416,17 @@ impl Admitted {
 
 fn no_token(error: CredentialError, required: &Requirements) -> Denial {
     Denial::Credential { error, scopes: required.scopes.clone() }
+}
+
+/// Whatever is no signed token may be none that `Authorization` can carry, and that is said first. All bytes of a
+/// signed token may be there, so nobody looks at them one by one before.
+fn or_no_token(denial: Denial, bearer: Presented<'_>, required: &Requirements) -> Denial {
+    match denial {
+        Denial::MalformedToken(_) => {
+            bearer.token().err().map_or(denial, |error| no_token(error, required))
+        }
+        denial => denial,
+    }
 }
 
 /// Whether the state can be relied on; and if so, brings keys up to date.

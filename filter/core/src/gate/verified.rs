@@ -31,12 +31,13 @@ pub(super) struct Verified {
     issuer: usize,
     key: KeyMark,
     lifetime: Lifetime,
-    scopes: Vec<String>,
+    /// The names that `scope` has, with blanks between them: one allocation for all.
+    scopes: Box<str>,
     authentication: Authentication,
     /// Where its issuer says whether it is still valid.
     status: Option<StatusPlace>,
     /// Whose revocation revokes it.
-    subjects: Vec<SubjectHash>,
+    subjects: Box<[SubjectHash]>,
     pub(super) identity: Rc<Identity>,
     /// Whose it is, if not everybody's who has it.
     pub(super) binding: Option<Binding>,
@@ -95,10 +96,10 @@ impl Verified {
             issuer,
             key,
             lifetime,
-            scopes: claims.scope.iter().map(|scope| (*scope).to_owned()).collect(),
+            scopes: claims.scope.join(" ").into(),
             authentication,
             status,
-            subjects,
+            subjects: subjects.into(),
             identity: Rc::new(Identity::new(slot, claims, subject, names)),
             binding: None,
             possession: None,
@@ -167,7 +168,8 @@ impl Verified {
                 now,
             });
         }
-        if let Some(missing) = scopes.iter().find(|scope| !self.scopes.contains(scope)) {
+        let has = |scope: &String| self.scopes.split(' ').any(|name| name == scope);
+        if let Some(missing) = scopes.iter().find(|scope| !has(scope)) {
             let missing = missing.clone();
             return Err(Denial::InsufficientScope { required: scopes.clone(), missing });
         }
@@ -200,15 +202,13 @@ impl Verified {
 
     /// About how much memory it takes.
     pub(super) fn bytes(&self) -> usize {
-        let scopes =
-            self.scopes.iter().map(|scope| scope.len().saturating_add(size_of::<String>()));
-        scopes
-            .fold(size_of::<Self>(), usize::saturating_add)
+        size_of::<Self>()
+            .saturating_add(self.scopes.len())
             // No more than one fact of each kind.
             .saturating_add(FactKind::ALL.len().saturating_mul(size_of::<Revocation>()))
             .saturating_add(self.authentication.acr.as_ref().map_or(0, |acr| acr.len()))
             .saturating_add(self.status.as_ref().map_or(0, |place| place.uri.len()))
-            .saturating_add(size_of_val(self.subjects.as_slice()))
+            .saturating_add(size_of_val(&*self.subjects))
             .saturating_add(self.possession.as_ref().map_or(0, |_| size_of::<PossessionKey>()))
             .saturating_add(self.identity.bytes())
     }
