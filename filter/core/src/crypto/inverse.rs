@@ -196,12 +196,13 @@ fn digits(number: &[u8]) -> Number {
 pub(super) fn limbs<'a, const BITS: usize>(bytes: impl Iterator<Item = &'a u8>) -> Vec<Digit> {
     // Room for 512 bits.
     let mut limbs = Vec::with_capacity(20);
+    let mask = (Wrapping(1_i64) << BITS) - Wrapping(1);
     let (mut waiting, mut held) = (Wrapping(0_i64), 0_usize);
     for byte in bytes {
         waiting |= Wrapping(i64::from(*byte)) << held;
         held = held.wrapping_add(8);
         if held >= BITS {
-            limbs.push(waiting & Wrapping((1 << BITS) - 1));
+            limbs.push(waiting & mask);
             waiting >>= BITS;
             held = held.wrapping_sub(BITS);
         }
