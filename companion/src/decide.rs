@@ -11,7 +11,8 @@
 //! | [`worker`] | one thread's gate, and what it says in log and metrics |
 //! | [`state`] | what decisions rest on: the table, key sets, status lists |
 //! | [`memory`] | where that is, for all threads |
-//! | [`service`] | who asks, and in which form |
+//! | [`service`] | who asks |
+//! | [`form`] | how, and what the forms are called |
 //! | [`original`] | which request is asked about |
 //! | [`authzen`] | OpenID AuthZEN: questions and answers in JSON |
 //! | [`grpc`] | Envoy's `ext_authz` over gRPC |
@@ -25,6 +26,7 @@
 
 pub(crate) mod authzen;
 pub(crate) mod counts;
+pub(crate) mod form;
 pub(crate) mod forward;
 pub(crate) mod grpc;
 pub(crate) mod listener;

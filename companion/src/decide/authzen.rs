@@ -21,7 +21,7 @@
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use rescind_core::config::{Challenge, Config};
-use rescind_core::json::{self, Limits, Object, Value};
+use rescind_core::json::{self, Limits};
 use rescind_core::time::UnixTime;
 use rescind_core::verdict::{Denial, Permit};
 use serde_json::json;
@@ -30,9 +30,11 @@ use super::forward;
 use super::worker::Worker;
 use crate::reply::{self, Reply};
 
+mod call;
 mod question;
 
-use question::{Kind, Members, Question};
+use call::{Call, Malformed};
+use question::{Kind, Question};
 
 /// Where one question is asked.
 pub(crate) const EVALUATION: &str = "/access/v1/evaluation";
@@ -41,39 +43,10 @@ pub(crate) const EVALUATIONS: &str = "/access/v1/evaluations";
 /// Where the metadata are.
 pub(crate) const METADATA: &str = "/.well-known/authzen-configuration";
 
-/// Questions in one call. A token that was not seen before costs some 50 µs, during which the
-/// thread answers nobody else.
-pub(crate) const MAX_EVALUATIONS: usize = 32;
-
 /// The longest `X-Request-ID` that is sent back: a UUID has 36 characters, trace contexts some more.
 const MAX_REQUEST_ID_BYTES: usize = 256;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// When to stop (§7.1.2.1).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Semantic {
-    ExecuteAll,
-    DenyOnFirstDeny,
-    PermitOnFirstPermit,
-}
-
-/// Why a call is answered with 400.
-#[derive(Debug, thiserror::Error)]
-enum Malformed {
-    #[error("Content-Type must be application/json")]
-    MediaType,
-    #[error("{0}")]
-    Json(#[from] json::JsonError),
-    #[error("{0}")]
-    Question(#[from] question::QuestionError),
-    #[error("`{name}` is {found}, not {expected}")]
-    Kind { name: &'static str, found: &'static str, expected: &'static str },
-    #[error("`evaluations` has {0} elements, at most {MAX_EVALUATIONS} are answered")]
-    TooMany(usize),
-    #[error("`options.evaluations_semantic` is not known")]
-    Semantic,
-}
 
 /// Answers a call of `caller` with this `body`.
 pub(crate) fn answer(
@@ -82,10 +55,14 @@ pub(crate) fn answer(
     (path, headers, body): (&str, &HeaderMap, &[u8]),
     now: UnixTime,
 ) -> Reply {
-    let reply = evaluate(worker, caller, (path, headers, body), now);
-    let mut reply = match reply {
-        Ok(value) => reply::json(StatusCode::OK, &value),
-        Err(error) => reply::problem(StatusCode::BAD_REQUEST, &error.to_string()),
+    let malformed = |why: &str| reply::problem(StatusCode::BAD_REQUEST, why);
+    let mut reply = if is_json(headers.get(header::CONTENT_TYPE)) {
+        match evaluate(worker, caller, (path, body), now) {
+            Ok(value) => reply::json(StatusCode::OK, &value),
+            Err(error) => malformed(&error.to_string()),
+        }
+    } else {
+        malformed("Content-Type must be application/json")
     };
     identify(&mut reply, headers);
     reply
@@ -117,46 +94,18 @@ pub(crate) fn identify(reply: &mut Reply, asked: &HeaderMap) {
 fn evaluate(
     worker: &mut Worker,
     caller: &str,
-    (path, headers, body): (&str, &HeaderMap, &[u8]),
+    (path, body): (&str, &[u8]),
     now: UnixTime,
 ) -> Result<serde_json::Value, Malformed> {
-    if !is_json(headers.get(header::CONTENT_TYPE)) {
-        return Err(Malformed::MediaType);
-    }
     let value = json::parse(body, &Limits::TOKEN)?;
-    let call = value.as_object().ok_or(Malformed::Kind {
-        name: "the body",
-        found: value.kind(),
-        expected: "an object",
-    })?;
-    let defaults = Members::of(call);
-    let evaluations = match call.get("evaluations") {
-        Some(_) if path == EVALUATION => None,
-        Some(Value::Array(elements)) => Some(elements).filter(|elements| !elements.is_empty()),
-        Some(other) => {
-            let (name, expected) = ("evaluations", "an array");
-            return Err(Malformed::Kind { name, found: other.kind(), expected });
-        }
-        None => None,
+    let (semantic, questions) = match Call::read(&value, path == EVALUATIONS)? {
+        Call::One(question) => return Ok(decision(worker, caller, &question, now)),
+        Call::Several { semantic, questions } => (semantic, questions),
     };
-    let Some(evaluations) = evaluations else {
-        let question = Question::read(&defaults)?;
-        return Ok(decision(worker, caller, &question, now));
-    };
-    if evaluations.len() > MAX_EVALUATIONS {
-        return Err(Malformed::TooMany(evaluations.len()));
-    }
-    let semantic = semantic(call)?;
-    let mut decisions = Vec::with_capacity(evaluations.len());
-    for element in evaluations {
-        let item = element.as_object().ok_or(Malformed::Kind {
-            name: "evaluations[]",
-            found: element.kind(),
-            expected: "an object",
-        })?;
-        let value = match Question::read(&Members::of(item).or(&defaults)) {
-            Ok(question) => decision(worker, caller, &question, now),
-            // The others can be answered (§7.2.1).
+    let mut decisions = Vec::with_capacity(questions.len());
+    for question in &questions {
+        let value = match question {
+            Ok(question) => decision(worker, caller, question, now),
             Err(error) => json!({
                 "decision": false,
                 "context": { "error": { "status": 400, "message": error.to_string() } },
@@ -164,27 +113,11 @@ fn evaluate(
         };
         let permitted = value.get("decision") == Some(&serde_json::Value::Bool(true));
         decisions.push(value);
-        match (semantic, permitted) {
-            (Semantic::DenyOnFirstDeny, false) | (Semantic::PermitOnFirstPermit, true) => break,
-            _ => {}
+        if semantic.ends_with(permitted) {
+            break;
         }
     }
     Ok(json!({ "evaluations": decisions }))
-}
-
-fn semantic(call: &Object<'_>) -> Result<Semantic, Malformed> {
-    let Some(options) = call.get("options") else { return Ok(Semantic::ExecuteAll) };
-    let options = options.as_object().ok_or(Malformed::Kind {
-        name: "options",
-        found: options.kind(),
-        expected: "an object",
-    })?;
-    match options.get("evaluations_semantic").map(Value::as_str) {
-        None | Some(Some("execute_all")) => Ok(Semantic::ExecuteAll),
-        Some(Some("deny_on_first_deny")) => Ok(Semantic::DenyOnFirstDeny),
-        Some(Some("permit_on_first_permit")) => Ok(Semantic::PermitOnFirstPermit),
-        Some(_) => Err(Malformed::Semantic),
-    }
 }
 
 fn decision(

@@ -26,7 +26,7 @@ use rescind_core::credential::{DPOP, SHADOWS, TXN_TOKEN, WORKLOAD_PROOF, WORKLOA
 use rescind_core::request::{Field, RequestView};
 use rescind_core::verdict::{Denial, Permit};
 
-use super::settings::Forward;
+use super::form::Forward;
 use crate::reply::{self, Reply};
 
 const STATUS: HeaderName = HeaderName::from_static("x-rescind-status");

@@ -14,25 +14,22 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Response};
 use prost::Message as _;
-use rescind_core::crypto::sha256;
-use rescind_core::request::{Connection, Field, RequestView};
 use rescind_core::time::UnixTime;
 use rescind_core::verdict::{Denial, Permit};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 
+use super::forward;
 use super::worker::Worker;
-use super::{forward, original};
-use crate::secret::to_hex;
 
+mod asked;
 mod messages;
 
-use messages::{CheckRequest, CheckResponse};
+use asked::{Asked, PREFIX_BYTES, Unread, message};
+use messages::CheckResponse;
 
 /// Where Envoy asks.
 pub(crate) const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -40,9 +37,6 @@ pub(crate) const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 /// The longest message: Envoy's own limit for a request's headers is 60 KiB, a certificate has some
 /// more, and everything may be there twice (`headers` and `header_map`).
 pub(crate) const MAX_MESSAGE_BYTES: usize = 192 * 1024;
-
-/// A flag and the length come before each message.
-const PREFIX_BYTES: usize = 5;
 
 /// Statuses of gRPC.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -116,7 +110,8 @@ pub(crate) fn check(
 ) -> Response<Answer> {
     let request = match message(body) {
         Ok(request) => request,
-        Err(status) => return failed(status),
+        Err(Unread::Malformed) => return failed(Status::InvalidArgument),
+        Err(Unread::Compressed) => return failed(Status::Unimplemented),
     };
     let Some(asked) = Asked::new(&request) else { return failed(Status::InvalidArgument) };
     let view = asked.view();
@@ -153,87 +148,6 @@ const fn number(status: Status) -> HeaderValue {
         Status::Unavailable => "14",
         Status::Unauthenticated => "16",
     })
-}
-
-/// The one message of a call.
-fn message(mut body: Bytes) -> Result<CheckRequest, Status> {
-    if body.len() < PREFIX_BYTES {
-        return Err(Status::InvalidArgument);
-    }
-    if body.get_u8() != 0 {
-        return Err(Status::Unimplemented);
-    }
-    let length = usize::try_from(body.get_u32()).unwrap_or(usize::MAX);
-    if length != body.len() {
-        return Err(Status::InvalidArgument);
-    }
-    CheckRequest::decode(body).map_err(|_| Status::InvalidArgument)
-}
-
-/// A request that is asked about.
-struct Asked<'m> {
-    http: &'m messages::HttpRequest,
-    certificate: &'m str,
-}
-
-impl<'m> Asked<'m> {
-    /// `None` if the call shows no request of HTTP.
-    fn new(call: &'m CheckRequest) -> Option<Self> {
-        let attributes = call.attributes.as_ref()?;
-        let http = attributes.request.as_ref()?.http.as_ref()?;
-        let certificate = attributes.source.as_ref().map_or("", |source| &source.certificate);
-        Some(Self { http, certificate })
-    }
-
-    fn view(&self) -> RequestView<'_> {
-        let http = self.http;
-        let parts = (http.method.as_bytes(), http.path.as_bytes(), http.host.as_bytes());
-        original::request(parts, |name| self.field(name))
-    }
-
-    /// All values of a header. Raw ones go first: of these, none were joined.
-    fn field(&self, name: &str) -> Field<'_> {
-        match &self.http.header_map {
-            Some(map) => {
-                let named = map.headers.iter().filter(|it| it.key.eq_ignore_ascii_case(name));
-                Field::from_values(named.map(|it| match it.raw_value.as_slice() {
-                    [] => it.value.as_bytes(),
-                    raw => raw,
-                }))
-            }
-            None => {
-                let named = self.http.headers.get(name).into_iter();
-                Field::from_values(named.map(String::as_bytes))
-            }
-        }
-    }
-}
-
-impl Connection for Asked<'_> {
-    /// Of the certificate that Envoy shows, PEM in percent-encoding, the first.
-    fn peer_certificate_digest(&self) -> Option<Vec<u8>> {
-        let pem = decoded(self.certificate.as_bytes())?;
-        let der = CertificateDer::from_pem_slice(&pem).ok()?;
-        Some(to_hex(&sha256(&der)).into_bytes())
-    }
-}
-
-/// Percent-decodes `text`.
-fn decoded(text: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        if *byte != b'%' {
-            bytes.push(*byte);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2)?;
-        rest = after;
-        let digits = std::str::from_utf8(digits).ok()?;
-        bytes.extend(crate::secret::hex::<1>(digits)?);
-    }
-    Some(bytes)
 }
 
 fn permitted(permit: &Permit, worker: &Worker) -> CheckResponse {

@@ -13,7 +13,7 @@ use rescind_core::mcp::McpHeaders;
 use rescind_core::request::{Field, RequestView};
 use rescind_core::verdict::Denial;
 
-use super::settings::Forward;
+use super::form::Forward;
 
 /// Where forward-auth is asked; with [`Forward::Envoy`] the request's own path follows.
 pub(crate) const CHECK: &str = "/v1/check";

@@ -26,8 +26,9 @@ use rescind_core::request::RequestView;
 use rescind_core::time::UnixTime;
 
 use super::counts::Counts;
+use super::form::{Form, Forward};
 use super::original::{self, CHECK};
-use super::settings::{Caller, Form, Forward};
+use super::settings::Caller;
 use super::worker::{NoConnection, Worker};
 use super::{authzen, forward, grpc};
 use crate::reply::{self, Reply};

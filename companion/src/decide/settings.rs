@@ -7,6 +7,7 @@ use rescind_core::config::Config as Gate;
 use ring::signature::KeyPair as _;
 use ureq::tls::Certificate;
 
+use super::form::Form;
 use crate::config::{Feed, Section, is_safe_url, name, roots, tls};
 use crate::secret::TokenDigest;
 
@@ -43,30 +44,6 @@ pub(crate) struct Caller {
     pub(crate) token: Option<TokenDigest>,
 }
 
-/// How a caller asks.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Form {
-    /// Before it forwards a request.
-    Forward(Forward),
-    /// By the OpenID AuthZEN Authorization API 1.0.
-    AuthZen,
-    /// By Envoy's `ext_authz` over gRPC.
-    EnvoyGrpc,
-}
-
-/// How a gateway asks before it forwards a request.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Forward {
-    /// nginx's `auth_request`: as [`Forward::Headers`], with statuses that nginx understands.
-    Nginx,
-    /// `X-Original-Method`, `X-Original-URI` and `X-Original-Host`, and any status as an answer.
-    Headers,
-    /// Traefik's ForwardAuth: `X-Forwarded-Method`, `-Uri` and `-Host`.
-    Traefik,
-    /// Envoy's `ext_authz` over HTTP: the request's own method, path behind a prefix, and host.
-    Envoy,
-}
-
 /// A server that the gate's configuration calls by a name.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -76,36 +53,6 @@ pub(crate) struct Cluster {
     pub(crate) url: String,
     /// Whose certificates are trusted; empty for the public authorities.
     pub(crate) roots: Vec<Certificate<'static>>,
-}
-
-impl Form {
-    /// All of them.
-    const ALL: [Self; 6] = [
-        Self::Forward(Forward::Nginx),
-        Self::Forward(Forward::Headers),
-        Self::Forward(Forward::Traefik),
-        Self::Forward(Forward::Envoy),
-        Self::AuthZen,
-        Self::EnvoyGrpc,
-    ];
-
-    /// Its name in the configuration.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Forward(Forward::Nginx) => "nginx",
-            Self::Forward(Forward::Headers) => "headers",
-            Self::Forward(Forward::Traefik) => "traefik",
-            Self::Forward(Forward::Envoy) => "envoy",
-            Self::AuthZen => "authzen",
-            Self::EnvoyGrpc => "envoy-grpc",
-        }
-    }
-}
-
-#[cfg(test)]
-impl Forward {
-    /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Nginx, Self::Headers, Self::Traefik, Self::Envoy];
 }
 
 /// Reads the section. `feed` is the companion's, if that could be read.
