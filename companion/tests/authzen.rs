@@ -185,6 +185,121 @@ fn what_a_signal_said_of_a_verified_token_is_told_without_the_token() {
     assert_eq!(ask_about(&with("iat", json!(now() + 5))), (true, json!(null)), "a later token");
 }
 
+/// A site with tools that ask for different things.
+fn with_tools() -> Deciding {
+    let routes = json!([
+        { "path": "/mcp", "mcp": { "methods": ["tools/call"], "names": ["transfer_*"] },
+          "scopes": ["pay"] },
+        { "path": "/mcp", "mcp": { "methods": ["tools/call"] }, "scopes": ["read"] },
+        { "path": "/mcp", "mcp": { "methods": ["resources/*"], "names": ["file:///etc/*"] },
+          "scopes": ["admin"] },
+        { "path": "/mcp", "mcp": { "older_versions": true }, "scopes": ["pay", "admin"] },
+        { "path": "/mcp" },
+    ]);
+    let mut site = Deciding::prepared(&["authzen"], &json!({ "routes": routes }));
+    site.companion.start();
+    site
+}
+
+fn message(method: &str, kind: &str, id: &str, token: &str) -> Value {
+    json!({
+        "subject": { "type": "identity", "id": "alice" },
+        "action": { "name": method },
+        "resource": { "type": kind, "id": id },
+        "context": {
+            "agent": "app", "access_token": token, "path": "/mcp", "host": "api.example.com",
+        },
+    })
+}
+
+#[test]
+fn a_message_of_mcp_is_decided_by_what_it_does() {
+    let site = with_tools();
+    let token = site.token("alice");
+    for (method, kind, id, reason) in [
+        ("tools/call", "tool", "get_weather", None),
+        ("tools/call", "tool", "transfer_money", Some("insufficient_scope")),
+        // This is its name, whatever a header of the kind would mean.
+        ("tools/call", "tool", "=?base64?dHJhbnNmZXJfbW9uZXk=?=", None),
+        ("resources/read", "resource", "file:///tmp/a", None),
+        ("resources/read", "resource", "file:///etc/passwd", Some("insufficient_scope")),
+        ("resources/subscribe", "resource", "file:///etc/passwd", Some("insufficient_scope")),
+        ("prompts/get", "prompt", "größer", None),
+        ("tools/list", "mcp_server", "https://api.example.com/mcp", None),
+        ("tools/list", "mcp_server", "the server", None),
+    ] {
+        let answer = ask(&site, &message(method, kind, id, &token));
+        let expected = (reason.is_none(), reason);
+        let found = (answer["decision"] == true, answer["context"]["reason"].as_str());
+        assert_eq!(found, expected, "{method} {id}: {answer}");
+    }
+    // A request that does not say what it does is one of the versions that cannot.
+    let mut silent = question("alice", "/mcp", &token);
+    silent["action"]["name"] = json!("POST");
+    assert_eq!(ask(&site, &silent)["context"]["reason"], "insufficient_scope");
+    let mut of_another = message("tools/call", "tool", "get_weather", &token);
+    of_another["subject"]["id"] = json!("bob");
+    assert_eq!(ask(&site, &of_another)["context"]["reason"], "another_subject");
+    assert_eq!(
+        site.companion.push(&site.companion.transmitter.set("alice", &json!({}))).status,
+        202
+    );
+    let answer = ask(&site, &message("tools/call", "tool", "get_weather", &token));
+    assert_eq!(answer["context"]["reason"], "revoked");
+}
+
+#[test]
+fn several_messages_of_mcp_share_what_the_call_says_of_caller_and_server() {
+    let site = with_tools();
+    let mut call = message("tools/call", "tool", "get_weather", &site.token("alice"));
+    let tool = |name: &str| json!({ "resource": { "type": "tool", "id": name } });
+    call["evaluations"] = json!([{}, tool("transfer_money"), tool("a"), { "context": {} }]);
+    let answer = site.post(SEVERAL, &call.to_string()).json();
+    let decisions = answer["evaluations"].as_array().unwrap().iter().map(|one| &one["decision"]);
+    assert_eq!(json!(decisions.collect::<Vec<_>>()), json!([true, false, true, false]));
+    let error = &answer["evaluations"][3]["context"]["error"]["message"];
+    assert_eq!(error, "`context.path` is missing");
+}
+
+#[test]
+fn a_message_of_mcp_that_contradicts_itself_is_400_and_says_where() {
+    let site = with_tools();
+    let token = site.token("alice");
+    let right = message("tools/call", "tool", "get_weather", &token);
+    let server = message("tools/list", "mcp_server", "https://api.example.com/mcp", &token);
+    let with = |question: &Value, path: &str, value: Value| {
+        let mut question = question.clone();
+        *question.pointer_mut(path).unwrap() = value;
+        question
+    };
+    let path_missing = with(&right, "/context", json!({ "access_token": token }));
+    let moved = json!({ "type": "tool", "id": "a", "properties": { "host": "b.example.com" } });
+    for (asked, part) in [
+        (
+            with(&right, "/resource/type", json!("prompt")),
+            "`resource.type` is `prompt`, but `action.name` says that it is `tool`",
+        ),
+        (with(&right, "/resource/type", json!("mcp_server")), "says that it is `tool`"),
+        (with(&right, "/action/name", json!("tools/list")), "says that it is `mcp_server`"),
+        (with(&right, "/action/name", json!("tools call")), "says that it is `mcp_server`"),
+        (with(&server, "/action/name", json!("tools list")), "Mcp-Method is malformed"),
+        (with(&right, "/resource/id", json!("")), "cannot be MCP's"),
+        (with(&right, "/resource/id", json!("x".repeat(2049))), "at most 2048 are allowed"),
+        (path_missing, "`context.path` is missing"),
+        (with(&right, "/context/path", json!(7)), "`context.path` is a number"),
+        (with(&right, "/resource", moved), "`resource.properties.host` and `context.host` are two"),
+        (
+            with(&server, "/resource/id", json!("https://b.example.com/mcp")),
+            "`resource.id` and `context.host` are two",
+        ),
+    ] {
+        let answer = site.post(ONE, &asked.to_string());
+        let said = answer.json()["error"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(answer.status, 400, "{asked}\n{said}");
+        assert!(said.contains(part), "{said} lacks {part}");
+    }
+}
+
 #[test]
 fn a_call_that_cannot_be_read_is_400_and_says_why() {
     let site = Deciding::started(&["authzen"]);
@@ -195,8 +310,9 @@ fn a_call_that_cannot_be_read_is_400_and_says_why() {
         ("[]", 400, "`the body` is an array, not an object"),
         ("{}", 400, "`subject` is missing"),
         (&right.replace("\"user\"", "7"), 400, "`subject.type` is a number, not a string"),
-        (&right.replace("\"route\"", "\"file\""), 400, "neither `route` nor `verified_token`"),
+        (&right.replace("\"route\"", "\"file\""), 400, "`resource.type` is none of `route`"),
         (&right.replace("\"name\"", "\"nome\""), 400, "`action.name` is missing"),
+        (&right.replace("GET", "tools/call"), 400, "`action.name` is no method of HTTP"),
         (
             &right.replace("\"access_token\":", "\"dpop\":7,\"access_token\":"),
             400,

@@ -6,9 +6,9 @@
 //! | `POST /access/v1/evaluations` (§7) | `{"evaluations": […]}`, or as above without any |
 //! | `GET /.well-known/authzen-configuration` (§9) | the metadata, if `decisions.url` is configured |
 //!
-//! Two questions can be asked ([`question`]): may this request pass, with the token that came with
-//! it; and has anything happened to the token with these claims, which the caller has verified
-//! itself. What is answered beside the decision, in `context`:
+//! Three questions can be asked ([`question`]): may this request pass, or this MCP message, with the
+//! token that came with it; and has anything happened to the token with these claims, which the
+//! caller has verified itself. What is answered beside the decision, in `context`:
 //!
 //! - of a permit: `subject` and `issuer` of the token, and what to do to the request: `headers` to set
 //!   and `remove`, names that must not reach the service;
@@ -31,6 +31,7 @@ use super::worker::Worker;
 use crate::reply::{self, Reply};
 
 mod call;
+mod message;
 mod question;
 
 use call::{Call, Malformed};

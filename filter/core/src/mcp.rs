@@ -220,6 +220,12 @@ pub fn name(value: &[u8]) -> Result<Cow<'_, str>, McpError> {
     if name.is_empty() { Err(McpError::MalformedName) } else { Ok(Cow::Owned(name)) }
 }
 
+/// A name in the form that [`name`] decodes, whatever it is.
+#[must_use]
+pub fn encoded_name(name: &str) -> String {
+    format!("=?base64?{}?=", STANDARD.encode(name))
+}
+
 /// Whether `audience`, of a token, is the resource `resource`, of the configuration (RFC 8707 as MCP
 /// narrows it): scheme and host in any case, port 443 written or not, with or without a slash after
 /// the host. A fragment never matches, and paths are compared byte for byte but for one slash at

@@ -9,6 +9,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Uri};
 use prost::Message as _;
 use rescind_core::json::{self, Limits};
+use rescind_core::mcp::McpRequest;
 use rescind_core::request::{Connection as _, Field};
 use serde_json::Value;
 
@@ -19,6 +20,8 @@ mod call;
 #[allow(dead_code, reason = "names are for the configuration")]
 #[path = "../../../companion/src/decide/form.rs"]
 mod form;
+#[path = "../../../companion/src/decide/authzen/message.rs"]
+mod message;
 #[allow(dead_code, reason = "answers are written, not read")]
 #[path = "../../../companion/src/decide/grpc/messages.rs"]
 mod messages;
@@ -145,11 +148,21 @@ fn is_asked(question: &Question<'_>, own: &Value, defaults: &Value) {
         }
     };
     let view = asked.view();
-    assert_eq!(resource["type"], "route");
     let text = |value: &Value| value.as_str().map(|text| text.as_bytes().to_vec());
-    assert_eq!(Some(view.method.to_vec()), text(&action["name"]));
-    assert_eq!(Some(view.path.to_vec()), text(&resource["id"]));
-    assert_eq!(view.host, text(&resource["properties"]["host"]).unwrap_or_default());
+    let kind = resource["type"].as_str().expect("a type");
+    let (method, path, host) = if kind == "route" {
+        assert!(view.mcp.method == Field::Absent && view.mcp.name == Field::Absent);
+        (text(&action["name"]), text(&resource["id"]), &resource["properties"]["host"])
+    } else {
+        let said = McpRequest::parse(&view.mcp).expect("headers that say the same");
+        assert_eq!(said.method, action["name"].as_str());
+        let id = resource["id"].as_str().filter(|_| kind != "mcp_server");
+        assert_eq!(said.name.as_deref(), id);
+        (Some(b"POST".to_vec()), text(&context["path"]), &context["host"])
+    };
+    assert_eq!(Some(view.method.to_vec()), method);
+    assert_eq!(Some(view.path.to_vec()), path);
+    assert_eq!(view.host, text(host).unwrap_or_default());
     let scheme = if context.get("dpop").is_some() { "DPoP" } else { "Bearer" };
     let authorization = context["access_token"].as_str().map(|token| format!("{scheme} {token}"));
     for (name, field, value) in [

@@ -93,6 +93,7 @@ fn a_name_is_plain_or_in_base64_and_never_doubtful() {
         ("=?base64?PT9iYXNlNjQ/bGl0ZXJhbD89?=", "=?base64?literal?="),
     ] {
         assert_eq!(decoded(value.as_bytes()), Ok(read.to_owned()), "{value}");
+        assert_eq!(decoded(encoded_name(read).as_bytes()), Ok(read.to_owned()), "{value}");
     }
     for value in [
         "=?base64?YQ?=",
