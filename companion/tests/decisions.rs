@@ -38,11 +38,14 @@ fn a_signal_is_in_force_with_the_next_decision_after_its_202() {
         assert_eq!(outcome(&answer), (401, None, Some("revoked")), "{answer:?}");
         assert_eq!(answer.header("x-rescind-signal").map(str::len), Some(32));
     }
-    let page = String::from_utf8(site.companion.get("/metrics", "").body).unwrap();
+    let page = || String::from_utf8(site.companion.get("/metrics", "").body).unwrap();
+    // Written by the task that tends the table, which may be a moment behind those who decide.
+    let tended = |page: &str| page.contains("\nrescind_decisions_table_records 50\n");
+    support::wait_until("50 records", || tended(&page()));
+    let page = page();
     for line in [
         "rescind_decisions_permitted_total 50",
         "rescind_decisions_denied_total{reason=\"revoked\"} 50",
-        "rescind_decisions_table_records 50",
     ] {
         assert!(page.lines().any(|known| known == line), "{line} in\n{page}");
     }

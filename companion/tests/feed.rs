@@ -43,6 +43,15 @@ fn only_gateways_may_follow() {
     }
 }
 
+/// Waits until a poll waits for news.
+fn somebody_waits(companion: &Companion) {
+    let operator = companion.directory.read("operator.token");
+    support::wait_until("nobody waits", || {
+        let status = companion.get("/v1/status", &operator).json();
+        status.pointer("/gateways/0/waiting").and_then(serde_json::Value::as_u64) == Some(1)
+    });
+}
+
 #[test]
 fn a_long_poll_ends_with_the_first_change_and_an_empty_one_when_its_time_is_up() {
     let companion = Companion::started();
@@ -53,7 +62,7 @@ fn a_long_poll_ends_with_the_first_change_and_an_empty_one_when_its_time_is_up()
     assert_eq!((page.from, page.to), (0, 0));
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| companion.page(&format!("after={log}.0&wait=20s")));
-        std::thread::sleep(Duration::from_millis(200));
+        somebody_waits(&companion);
         let start = Instant::now();
         assert_eq!(companion.push(&companion.transmitter.set("one", &json!({}))).status, 202);
         let page = waiting.join().unwrap();
@@ -85,7 +94,7 @@ fn going_down_answers_long_polls_at_once_and_ends_with_0() {
         let request = support::agent().get(url).header("authorization", format!("Bearer {token}"));
         request.call().unwrap().status().as_u16()
     });
-    std::thread::sleep(Duration::from_millis(300));
+    somebody_waits(&companion);
     let start = Instant::now();
     assert_eq!(companion.terminate(), Some(0));
     assert_eq!(waiting.join().unwrap(), 200);

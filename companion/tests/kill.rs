@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rescind_core::record::SignalId;
 use serde_json::json;
-use support::{Companion, IDP, PUSH_TOKEN};
+use support::{Companion, IDP, PUSH_TOKEN, wait_until};
 
 const KILLS: usize = 200;
 
@@ -35,6 +35,10 @@ fn no_acknowledged_set_is_lost_or_applied_twice_over_200_kills() {
                     }
                 });
             }
+            // In every second round after some were acknowledged, so that there is something to lose
+            // however slow the machine is.
+            let enough = acknowledged.lock().unwrap().len() + 3 * (round % 2);
+            wait_until("nothing is acknowledged", || acknowledged.lock().unwrap().len() >= enough);
             let moment = getrandom::u32().unwrap() % 40;
             std::thread::sleep(Duration::from_millis(u64::from(moment)));
             companion.signal("KILL");

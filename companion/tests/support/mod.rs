@@ -153,8 +153,22 @@ authority_issuers = ["{IDP}"]
     )
 }
 
+/// A port that nobody listens on, not given out before by this process. Below those that the kernel
+/// gives to outgoing connections (32768 and up on Linux): one of these could take the port before the
+/// companion does, or be connected with itself where nobody listens.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(97);
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(step < COUNT, "no free port");
+        let port = u16::try_from(FIRST + start.wrapping_add(step) % COUNT).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A companion's files, and its process while it runs.
@@ -211,7 +225,9 @@ impl Companion {
         self.spawn(wrapper);
         let deadline = Instant::now() + Duration::from_secs(20);
         while self.try_get("/readyz", "").is_none_or(|answer| answer.status != 200) {
-            assert!(Instant::now() < deadline, "not ready: {}", self.directory.read("log"));
+            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            let waits = ended.is_none() && Instant::now() < deadline;
+            assert!(waits, "not ready ({ended:?}): {}", self.directory.read("log"));
             std::thread::sleep(Duration::from_millis(10));
         }
     }
