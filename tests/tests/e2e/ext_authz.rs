@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 use crate::possession::Authority;
 
 /// The caller's form, and the example's file.
-const BOTH: [(&str, &str); 2] = [("envoy", "envoy-http.yaml"), ("envoy-grpc", "envoy-grpc.yaml")];
+pub(crate) const BOTH: [(&str, &str); 2] =
+    [("envoy", "envoy-http.yaml"), ("envoy-grpc", "envoy-grpc.yaml")];
 
 /// The example, with other addresses and the caller's token.
 fn start(site: &Deciding, example: &str) -> Envoy {
@@ -21,7 +22,12 @@ fn start(site: &Deciding, example: &str) -> Envoy {
     envoy
 }
 
-fn start_changed(site: &Deciding, example: &str, change: impl FnOnce(String) -> String) -> Envoy {
+/// As [`start`], with a file that was changed, and without waiting for keys.
+pub(crate) fn start_changed(
+    site: &Deciding,
+    example: &str,
+    change: impl FnOnce(String) -> String,
+) -> Envoy {
     let path = tools::repository().join("examples/envoy-ext-authz").join(example);
     let mut text = std::fs::read_to_string(path).unwrap();
     let (port, admin) = (ports::free(), ports::free());

@@ -3,6 +3,7 @@
 mod asking;
 mod configuration;
 mod decisions;
+mod decisions_tls;
 mod discovery;
 mod ext_authz;
 mod gaps;

@@ -9,6 +9,11 @@ use serde_json::json;
 
 /// The example's configuration, with other addresses.
 fn start(site: &Deciding) -> Nginx {
+    start_changed(site, |text| text)
+}
+
+/// As [`start`], with a file that was changed.
+pub(crate) fn start_changed(site: &Deciding, change: impl FnOnce(String) -> String) -> Nginx {
     let example = tools::repository().join("examples/nginx/nginx.conf");
     let mut text = std::fs::read_to_string(example).unwrap();
     let port = ports::free();
@@ -23,7 +28,7 @@ fn start(site: &Deciding) -> Nginx {
     }
     let caller = format!("proxy_set_header X-Rescind-Caller \"{}\";\n", secret());
     site.companion.write("rescind-caller.conf", &caller);
-    Nginx::start(&text, port, site.folder.path())
+    Nginx::start(&change(text), port, site.folder.path())
 }
 
 fn ready(nginx: &Nginx, site: &Deciding) {
