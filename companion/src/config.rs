@@ -207,6 +207,7 @@ fn issuers(root: &mut Section<'_>) -> Vec<(String, Mapping)> {
                 phone: claims.optional_text("phone", remedy),
                 transaction: claims.optional_text("transaction", remedy),
                 workload: claims.optional_text("workload", remedy),
+                may_act: claims.flag("may_act"),
             };
             claims.finish();
         }

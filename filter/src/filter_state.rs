@@ -9,6 +9,7 @@ use crate::host::{self, Status};
 const SUBJECT: &str = "rescind.sub";
 const ISSUER: &str = "rescind.iss";
 const ACTORS: &str = "rescind.actors";
+const MAY_ACT: &str = "rescind.may_act";
 const REASON: &str = "rescind.reason";
 const SIGNAL: &str = "rescind.signal";
 
@@ -20,10 +21,12 @@ pub(crate) fn caller(identity: Option<&Identity>, config: &Config) -> Result<(),
     if config.issuers.len() > 1 {
         host::set_property(ISSUER, identity.issuer().as_bytes())?;
     }
-    match identity.actors() {
-        "" => Ok(()),
-        actors => host::set_property(ACTORS, actors.as_bytes()),
+    for (name, parties) in [(ACTORS, identity.actors()), (MAY_ACT, identity.may_act())] {
+        if !parties.is_empty() {
+            host::set_property(name, parties.as_bytes())?;
+        }
     }
+    Ok(())
 }
 
 /// Says why a request was refused. A host that cannot do it still gets the answer.

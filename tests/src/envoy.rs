@@ -288,6 +288,8 @@ fn connection_manager(filters: &[Value], access_log: &Path) -> Value {
                     "signal": "%FILTER_STATE(wasm.rescind.signal:PLAIN)%",
                     "subject": "%FILTER_STATE(wasm.rescind.sub:PLAIN)%",
                     "issuer": "%FILTER_STATE(wasm.rescind.iss:PLAIN)%",
+                    "actors": "%FILTER_STATE(wasm.rescind.actors:PLAIN)%",
+                    "may_act": "%FILTER_STATE(wasm.rescind.may_act:PLAIN)%",
                 } },
             },
         }],

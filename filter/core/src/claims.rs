@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use crate::delegation::MayAct;
 use crate::json::{Number, Object, Value};
 use crate::time::UnixTime;
 
@@ -64,6 +65,8 @@ pub struct Claims<'a> {
     /// Who acts for the subject: the present actor first, the earlier ones after it (RFC 8693
     /// §4.1).
     pub act: Vec<Actor<'a>>,
+    /// Who may become an actor, without being one (RFC 8693 §4.4): allows nothing here.
+    pub may_act: Option<MayAct<'a>>,
     /// The transaction it belongs to.
     pub txn: Option<&'a str>,
     /// The key its presenter must prove to have (RFC 7800).
@@ -132,6 +135,7 @@ impl<'a> Claims<'a> {
             acr: text(object, "acr")?,
             auth_time: date(object, "auth_time", Rounding::Down)?,
             act: actors(object)?,
+            may_act: MayAct::find(object)?,
             txn: text(object, "txn")?,
             cnf: confirmation(object)?,
             events: object.contains("events"),

@@ -1,13 +1,19 @@
 //! Who may act for a subject: `may_act` (RFC 8693 §4.4).
 //!
 //! `act`, who *does* act, is read with the other claims ([`crate::claims::Actor`]): bounded, the
-//! present actor first. `may_act` is a permission that the party who exchanges tokens enforces; the
-//! gate reads it strictly, so that a broken one is no permission, and can compare it with an actor.
+//! present actor first. `may_act` says who may get a token in which it does. That is for the party that
+//! exchanges tokens to enforce, which knows who asks; a gateway knows who came. So **the gate allows nothing because
+//! of `may_act`**, and refuses nobody whom it does not name: a token with both claims was exchanged already, and its
+//! `may_act` is about the next exchange.
+//!
+//! What the gate does with it: it reads it as strictly as every other claim, tells the service who is named where
+//! [`crate::identity::IdentityHeaders`] say so, and takes a signal about that party for one about the token where
+//! [`crate::mapping::Mapping`] says so.
 
-use crate::claims::{self, Actor, ClaimsError};
+use crate::claims::{self, ClaimsError};
 use crate::json::{Object, Value};
 
-/// The one party that may become the actor. Every member that is there must match.
+/// The one party that may become the actor; everything that is there names it together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct MayAct<'a> {
     /// Who names it; without it, the token's issuer does.
@@ -20,7 +26,7 @@ pub struct MayAct<'a> {
 
 impl<'a> MayAct<'a> {
     /// Reads `may_act` of a token's payload, if it is there. At least one member must name
-    /// somebody.
+    /// somebody; what else is said about the party counts for nothing.
     pub fn find(payload: &'a Object<'a>) -> Result<Option<Self>, ClaimsError> {
         let Some(value) = payload.get("may_act") else { return Ok(None) };
         let Value::Object(party) = value else {
@@ -32,20 +38,11 @@ impl<'a> MayAct<'a> {
             sub: claims::member(party, "sub", "may_act.sub")?,
             client_id: claims::member(party, "client_id", "may_act.client_id")?,
         };
-        // Without a name, everybody of an issuer, or everybody at all, would be permitted.
+        // Without a name it would be everybody of an issuer, or everybody at all.
         if may_act.sub.is_none() && may_act.client_id.is_none() {
             return Err(ClaimsError::Missing { claim: "may_act.sub" });
         }
         Ok(Some(may_act))
-    }
-
-    /// Whether `actor` is that party, in a token of `issuer`.
-    #[must_use]
-    pub fn permits(&self, actor: &Actor<'_>, issuer: &str) -> bool {
-        let is_named = |name: Option<&str>| name.is_none_or(|name| name == actor.sub);
-        is_named(self.sub)
-            && is_named(self.client_id)
-            && self.iss.unwrap_or(issuer) == actor.iss.unwrap_or(issuer)
     }
 }
 
@@ -62,24 +59,25 @@ mod tests {
         see(MayAct::find(value.as_object().unwrap()))
     }
 
-    fn permits(may_act: &str, iss: Option<&str>, sub: &str) -> bool {
-        let payload = format!(r#"{{"may_act":{may_act}}}"#);
-        find(&payload, |found| found.unwrap().unwrap().permits(&Actor { iss, sub }, "https://idp"))
-    }
-
     #[test]
-    fn a_party_is_permitted_if_every_member_matches() {
-        let named = r#"{"sub":"agent-7"}"#;
-        assert!(permits(named, None, "agent-7"));
-        assert!(permits(named, Some("https://idp"), "agent-7"));
-        assert!(!permits(named, Some("https://other"), "agent-7"), "another issuer's agent-7");
-        assert!(!permits(named, None, "agent-70"));
-        assert!(!permits(named, None, "Agent-7"));
-        let foreign = r#"{"iss":"https://agents","sub":"agent-7","email":"a@b"}"#;
-        assert!(permits(foreign, Some("https://agents"), "agent-7"));
-        assert!(!permits(foreign, None, "agent-7"));
-        assert!(permits(r#"{"client_id":"app"}"#, None, "app"));
-        assert!(!permits(r#"{"client_id":"app","sub":"other"}"#, None, "app"));
+    fn the_party_is_what_names_it_and_whatever_else_is_said_about_it_counts_for_nothing() {
+        let party = |iss, sub, client_id| Ok(Some(MayAct { iss, sub, client_id }));
+        for (claim, expected) in [
+            (r#"{"sub":"agent-7"}"#, party(None, Some("agent-7"), None)),
+            (r#"{"client_id":"app"}"#, party(None, None, Some("app"))),
+            (
+                r#"{"iss":"https://agents","sub":"agent-7","client_id":"app"}"#,
+                party(Some("https://agents"), Some("agent-7"), Some("app")),
+            ),
+            // RFC 8693 §4.4: such members mean nothing here.
+            (
+                r#"{"sub":"agent-7","email":1,"exp":"never","aud":[],"may_act":{}}"#,
+                party(None, Some("agent-7"), None),
+            ),
+        ] {
+            let payload = format!(r#"{{"may_act":{claim}}}"#);
+            find(&payload, |found| assert_eq!(found, expected, "{claim}"));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@
 use std::fmt::Write;
 
 use crate::claims::{Actor, Claims};
+use crate::delegation::MayAct;
 use crate::slots::Slot;
 
 /// A reserved name may have at most this many hyphens: each of them doubles the number of spellings
@@ -33,6 +34,8 @@ pub struct IdentityHeaders {
     pub scope: Option<String>,
     /// For the `sub` of the present actor (RFC 8693 §4.1).
     pub actor: Option<String>,
+    /// For `may_act`: who may become an actor (RFC 8693 §4.4).
+    pub may_act: Option<String>,
     /// For the `txn` of a Txn-Token.
     pub transaction: Option<String>,
     /// For the `sub` of a workload identity token.
@@ -47,6 +50,8 @@ pub struct Identity {
     headers: Vec<(String, String)>,
     /// Who acts for the subject, as an audit names them.
     actors: String,
+    /// Who may become an actor; empty if nobody is named.
+    may_act: Box<str>,
     /// How many of the headers say who calls; the rest says what only this kind of credential says.
     common: usize,
 }
@@ -82,8 +87,9 @@ impl IdentityHeaders {
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        let Self { subject, issuer, client_id, scope, actor, transaction, workload } = self;
-        [subject, issuer, client_id, scope, actor, transaction, workload]
+        let Self { subject, issuer, client_id, scope, actor, may_act, transaction, workload } =
+            self;
+        [subject, issuer, client_id, scope, actor, may_act, transaction, workload]
             .into_iter()
             .filter_map(Option::as_deref)
     }
@@ -117,6 +123,10 @@ impl Identity {
         if let (Some(name), Some(actor)) = (&names.actor, claims.act.first()) {
             headers.push((name.clone(), header_value(actor.sub)));
         }
+        let may_act: Box<str> = claims.may_act.as_ref().map(may_act).unwrap_or_default().into();
+        if let (Some(name), false) = (&names.may_act, may_act.is_empty()) {
+            headers.push((name.clone(), may_act.to_string()));
+        }
         let common = headers.len();
         headers.extend(own.map(|(name, value)| (name.clone(), header_value(value))));
         Self {
@@ -124,6 +134,7 @@ impl Identity {
             subject: subject.to_owned(),
             headers,
             actors: actors(&claims.act),
+            may_act,
             common,
         }
     }
@@ -159,6 +170,13 @@ impl Identity {
         &self.actors
     }
 
+    /// The party that may become an actor (RFC 8693 §4.4) as its issuer names it: `iss=`, `sub=` and `client_id=`, those
+    /// that are there, each with its value in the form of a header's, and blanks between. Empty if the token names none.
+    #[must_use]
+    pub fn may_act(&self) -> &str {
+        &self.may_act
+    }
+
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| {
@@ -169,6 +187,7 @@ impl Identity {
             .saturating_add(self.issuer.len())
             .saturating_add(self.subject.len())
             .saturating_add(self.actors.len())
+            .saturating_add(self.may_act.len())
     }
 }
 
@@ -183,6 +202,21 @@ fn actors(chain: &[Actor<'_>]) -> String {
             text.push(' ');
         }
         text.push_str(&header_value(actor.sub).replace(',', "%2C"));
+    }
+    text
+}
+
+/// One party in as many words as name it: no value has a blank, so each word ends where it seems to.
+fn may_act(party: &MayAct<'_>) -> String {
+    let mut text = String::new();
+    let MayAct { iss, sub, client_id } = party;
+    for (name, value) in [("iss=", iss), ("sub=", sub), ("client_id=", client_id)] {
+        let Some(value) = value else { continue };
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(name);
+        push_value(&mut text, value);
     }
     text
 }
@@ -238,6 +272,7 @@ mod tests {
             client_id: name("client"),
             scope: name("scope"),
             actor: name("actor"),
+            may_act: name("may-act"),
             transaction: name("transaction"),
             workload: name("workload"),
         }
@@ -265,7 +300,7 @@ mod tests {
     #[test]
     fn spellings_are_complete_and_all_reserved() {
         let spellings = names().spellings();
-        assert_eq!(spellings.len(), 7 * 4);
+        assert_eq!(spellings.len(), 7 * 4 + 8);
         assert!(spellings.iter().all(|name| names().reserve(name.as_bytes())));
         for name in ["x-rescind-scope", "x_rescind-scope", "x-rescind_scope", "x_rescind_scope"] {
             assert!(spellings.iter().any(|spelling| spelling == name), "{name}");
@@ -309,6 +344,33 @@ mod tests {
         let value = json::parse(br#"{"iss":"i","sub":"s"}"#, &Limits::TOKEN).unwrap();
         let claims = Claims::parse(&value).unwrap();
         assert_eq!(Identity::new(Slot::AccessToken, &claims, "s", &names()).actors(), "");
+    }
+
+    #[test]
+    fn who_may_act_is_told_so_that_each_word_can_mean_one_thing_only() {
+        for (party, told) in [
+            (r#"{"sub":"agent-7"}"#, "sub=agent-7"),
+            (r#"{"client_id":"app"}"#, "client_id=app"),
+            (r#"{"sub":"a","iss":"https://agents","email":"a@b"}"#, "iss=https://agents sub=a"),
+            (r#"{"sub":"a client_id=b"}"#, "sub=a%20client_id=b"),
+            (r#"{"sub":"a","client_id":"b=c,d"}"#, "sub=a client_id=b=c,d"),
+            (r#"{"sub":"a\r\nx-admin: 1"}"#, "sub=a%0D%0Ax-admin:%201"),
+        ] {
+            let payload = format!(r#"{{"iss":"i","sub":"s","may_act":{party}}}"#);
+            let header = headers(&payload).pop().unwrap();
+            assert_eq!(header, ("x-rescind-may-act".to_owned(), told.to_owned()));
+        }
+    }
+
+    #[test]
+    fn who_may_act_is_nobody_who_acts_and_who_acts_need_not_be_allowed_to() {
+        let payload =
+            r#"{"iss":"i","sub":"s","act":{"sub":"agent-1"},"may_act":{"sub":"agent-7"}}"#;
+        let value = json::parse(payload.as_bytes(), &Limits::TOKEN).unwrap();
+        let claims = Claims::parse(&value).unwrap();
+        let identity = Identity::new(Slot::AccessToken, &claims, "s", &IdentityHeaders::default());
+        assert_eq!((identity.actors(), identity.may_act()), ("agent-1", "sub=agent-7"));
+        assert_eq!((identity.subject(), identity.headers().len()), ("s", 0));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `sub` | `iss_sub`, `opaque`; with a colon also `uri` (and `did`, `account`) |
 //! | `act.sub`, at every depth | the same and `application`, as named by `act.iss` if it is there |
+//! | `may_act` | none; with [`Mapping::may_act`] those of an actor, and `application` for its `client_id` |
 //! | `jti` | `jwt_id` |
 //! | `sid` | `session` |
 //! | `client_id`, `azp` | `application` |
@@ -13,6 +14,10 @@
 //! A name that is a SPIFFE ID (`sub`, `act.sub`, `client_id`, `azp`) is reached through its classes
 //! too: its trust domain and each prefix of its path. Other claims count if the issuer's
 //! configuration names them ([`Mapping`]).
+//!
+//! **Who may act does not act.** A signal about an agent must not refuse the token of each user who would let it act:
+//! where it does act, the token says so (`act`), and that one is reached. An issuer whose tokens are worth nothing
+//! once the agent they are meant for is revoked can be configured so.
 //!
 //! This runs once per new token, before anything about it is cached: two vectors, and no other
 //! allocation unless a claim has to be brought into canonical form. It never leaves out a key: a
@@ -65,6 +70,8 @@ pub struct Mapping {
     pub transaction: Option<String>,
     /// The claim with the workload that asked for the token.
     pub workload: Option<String>,
+    /// Whether a signal about the party that may act reaches the token too.
+    pub may_act: bool,
 }
 
 /// Every key of a token; sorted, without repetition.
@@ -81,18 +88,22 @@ pub fn token_keys(
     }
     for actor in &claims.act {
         let issuer = actor.iss.unwrap_or(claims.iss);
-        keys.principal(issuer, actor.sub);
-        // Whoever acts for somebody is an application, whether or not it got the token itself.
-        keys.add_as(SubjectKind::Application, issuer, actor.sub);
+        keys.actor(issuer, actor.sub);
+    }
+    if let (true, Some(party)) = (mapping.may_act, &claims.may_act) {
+        let issuer = party.iss.unwrap_or(claims.iss);
+        if let Some(name) = party.sub {
+            keys.actor(issuer, name);
+        }
+        if let Some(client) = party.client_id {
+            keys.client(issuer, client);
+        }
     }
     if let Some(jti) = claims.jti {
         keys.add(SubjectKind::JwtId, jti);
     }
     for client in [claims.client_id, claims.azp].into_iter().flatten() {
-        keys.add(SubjectKind::Application, client);
-        if after_spiffe_scheme(client).is_some() {
-            hasher.hash_uri(claims.iss, client, &mut keys.hashes);
-        }
+        keys.client(claims.iss, client);
     }
     if let Some(cnf) = &claims.cnf {
         keys.bound_to(cnf);
@@ -168,6 +179,24 @@ impl Keys<'_> {
         // revoke by it, also when the actor comes from another one.
         if issuer != self.iss {
             self.hasher.hash_uri(self.iss, name, &mut self.hashes);
+        }
+    }
+
+    /// The keys of somebody who acts for somebody else.
+    fn actor(&mut self, issuer: &str, name: &str) {
+        self.principal(issuer, name);
+        // Whoever acts for somebody is an application, whether or not it got the token itself.
+        self.add_as(SubjectKind::Application, issuer, name);
+    }
+
+    /// The keys of a client that `issuer` names `name`.
+    fn client(&mut self, issuer: &str, name: &str) {
+        self.add_as(SubjectKind::Application, issuer, name);
+        if after_spiffe_scheme(name).is_some() {
+            self.hasher.hash_uri(issuer, name, &mut self.hashes);
+            if issuer != self.iss {
+                self.hasher.hash_uri(self.iss, name, &mut self.hashes);
+            }
         }
     }
 

@@ -82,6 +82,10 @@ pub fn claims(data: &[u8]) {
         assert_eq!(claims.sub, theirs.get("sub").and_then(serde_json::Value::as_str));
         let keys = token_keys(&claims, &Mapping::default(), &hasher);
         assert!(keys.is_sorted_by(|one, other| one < other));
+        let mapping = Mapping { may_act: true, ..Mapping::default() };
+        let more = token_keys(&claims, &mapping, &hasher);
+        assert!(keys.iter().all(|key| more.contains(key)));
+        assert!(claims.may_act.is_some() || more == keys);
     }
     let _ = Claims::parse_as(&payload, "spiffe://example.org").is_ok();
     let _ = JwtSvid::parse(&payload).is_ok();

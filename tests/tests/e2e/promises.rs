@@ -226,11 +226,18 @@ fn only_those_entitled_can_revoke() {
 #[test]
 fn everything_is_accountable() {
     let site = Site::start();
-    let token = site.issuer.token("agent");
+    let delegated = json!({
+        "act": { "sub": "planner", "act": { "sub": "assistant" } }, "may_act": { "sub": "clerk" },
+    });
+    let token = site.issuer.token_with("agent", &delegated);
     assert_eq!(site.call(&token), 200);
-    site.envoy.logged("the permitted call with its subject", |line| {
+    let line = site.envoy.logged("the permitted call with its subject", |line| {
         line["subject"] == "agent" && line["status"] == 200
     });
+    assert_eq!(
+        (&line["actors"], &line["may_act"]),
+        (&json!("planner,assistant"), &json!("sub=clerk"))
+    );
 
     let operator = site.companion.read("operator.token");
     let body = json!({

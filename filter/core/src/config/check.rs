@@ -6,9 +6,7 @@
 use std::time::Duration;
 
 use super::problems::Problems;
-use super::raw::{
-    RawChallenge, RawConfig, RawHeaders, RawIdentity, RawLimits, RawRevocation, RawSubjectClaims,
-};
+use super::raw::{RawChallenge, RawConfig, RawHeaders, RawIdentity, RawLimits, RawRevocation};
 use super::schema;
 use super::shape::{self, join};
 use super::{
@@ -18,7 +16,6 @@ use super::{
 use crate::base64url;
 use crate::feed::FeedKey;
 use crate::identity::{IdentityHeaders, MAX_HYPHENS};
-use crate::mapping::Mapping;
 use crate::{json, jws, xfcc};
 
 mod issuers;
@@ -121,47 +118,6 @@ impl Check {
             proofs,
             xfcc_elements: xfcc_elements?.and_then(|elements| usize::try_from(elements).ok()),
             limits: limits?,
-        })
-    }
-
-    fn subject_claims(&mut self, raw: RawSubjectClaims, path: &str) -> Option<Mapping> {
-        let RawSubjectClaims {
-            session,
-            device,
-            tenant,
-            org_unit,
-            groups,
-            email,
-            phone,
-            transaction,
-            workload,
-        } = raw;
-        let names = [
-            ("session", &session),
-            ("device", &device),
-            ("tenant", &tenant),
-            ("org_unit", &org_unit),
-            ("groups", &groups),
-            ("email", &email),
-            ("phone", &phone),
-            ("transaction", &transaction),
-            ("workload", &workload),
-        ];
-        for (name, claim) in names {
-            if claim.as_ref().is_some_and(String::is_empty) {
-                self.add(&join(path, name), "is empty", "name a claim, or remove it");
-            }
-        }
-        Some(Mapping {
-            session,
-            device,
-            tenant,
-            org_unit,
-            groups,
-            email,
-            phone,
-            transaction,
-            workload,
         })
     }
 
@@ -306,10 +262,12 @@ impl Check {
             client_id: default("client"),
             scope: default("scope"),
             actor: default("actor"),
+            // Of no use to most services, and each header costs.
+            may_act: None,
             transaction: default("transaction"),
             workload: default("workload"),
         });
-        let RawHeaders { subject, issuer, client_id, scope, actor, transaction, workload } =
+        let RawHeaders { subject, issuer, client_id, scope, actor, may_act, transaction, workload } =
             raw_headers;
         let mut taken = Vec::new();
         let mut header = |key: &str, name: Option<String>| {
@@ -322,6 +280,7 @@ impl Check {
             client_id: header("client_id", client_id),
             scope: header("scope", scope),
             actor: header("actor", actor),
+            may_act: header("may_act", may_act),
             transaction: header("transaction", transaction),
             workload: header("workload", workload),
         };

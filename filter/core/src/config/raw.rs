@@ -72,6 +72,7 @@ pub(super) struct RawSubjectClaims {
     pub(super) phone: Option<String>,
     pub(super) transaction: Option<String>,
     pub(super) workload: Option<String>,
+    pub(super) may_act: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -137,6 +138,7 @@ pub(super) struct RawHeaders {
     pub(super) client_id: Option<String>,
     pub(super) scope: Option<String>,
     pub(super) actor: Option<String>,
+    pub(super) may_act: Option<String>,
     pub(super) transaction: Option<String>,
     pub(super) workload: Option<String>,
 }

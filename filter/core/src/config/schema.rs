@@ -264,14 +264,14 @@ const IDENTITY: &[Field] = &[
     field(
         "headers",
         Kind::Object(HEADERS),
-        "all of them",
+        "all that have a default",
         "Which headers are set. If given, only those named here. They are removed from the client's request, in every spelling with `_` for `-`.",
     ),
     field(
         "filter_state",
         Kind::Flag,
         "false",
-        "Whether `rescind.sub`, with several issuers `rescind.iss`, and for tokens with `act` `rescind.actors` (all of them) are set for access logs and later filters, also where a verified token is refused. In Envoy it costs as much as three headers.",
+        "Whether `rescind.sub`, with several issuers `rescind.iss`, for tokens with `act` `rescind.actors` (all of them) and for those with `may_act` `rescind.may_act` are set for access logs and later filters, also where a verified token is refused. In Envoy it costs as much as three headers.",
     ),
     field(
         "forward_token",
@@ -287,6 +287,12 @@ const HEADERS: &[Field] = &[
     field("client_id", Kind::Text, "`x-rescind-client`", "Gets `client_id`, else `azp`."),
     field("scope", Kind::Text, "`x-rescind-scope`", "Gets `scope`."),
     field("actor", Kind::Text, "`x-rescind-actor`", "Gets the `sub` of the present actor (`act`)."),
+    field(
+        "may_act",
+        Kind::Text,
+        NONE,
+        "Gets who may become an actor (`may_act`), such as `iss=https://agents.example.com sub=agent-7`: of `iss`, `sub` and `client_id` those that are there. The token exchange checks it; it is no reason to let anybody do anything here.",
+    ),
     field("transaction", Kind::Text, "`x-rescind-transaction`", "Gets the `txn` of a Txn-Token."),
     field(
         "workload",

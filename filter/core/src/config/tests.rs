@@ -61,7 +61,7 @@ fn most() -> Value {
     config["issuers"][0]["subject_claims"] = json!({
         "session": "session_id", "device": "did", "tenant": "tid", "org_unit": "ou",
         "groups": "groups", "email": "mail", "phone": "phone_number",
-        "transaction": "tx", "workload": "workload",
+        "transaction": "tx", "workload": "workload", "may_act": true,
     });
     config["issuers"].as_array_mut().unwrap().push(json!({
         "issuer": "https://other.example.com", "audiences": ["a", "b"], "algorithms": ["EdDSA"],
@@ -103,6 +103,7 @@ fn most() -> Value {
     config["revocation"]["refresh_interval_secs"] = json!(2);
     config["identity"] = json!({
         "headers": {"subject": "X-Sub", "issuer": "x-iss", "client_id": "x-client", "scope": "x-scope", "actor": "x-actor",
+                    "may_act": "x-may-act",
                     "transaction": "x-transaction", "workload": "x-workload"},
         "filter_state": true,
         "forward_token": true,
@@ -181,6 +182,7 @@ fn every_name_means_what_the_reference_says() {
     assert_eq!(first.assumed_lifetime, Some(Duration::from_secs(600)));
     assert_eq!(first.subject_claims.session.as_deref(), Some("session_id"));
     assert_eq!(first.subject_claims.phone.as_deref(), Some("phone_number"));
+    assert!(first.subject_claims.may_act);
     let KeySource::Fetched(url) = &second.keys else { panic!("{second:?}") };
     let expected = JwksUrl {
         cluster: "other".to_owned(),
@@ -231,6 +233,7 @@ fn every_name_means_what_the_reference_says() {
     assert_eq!(config.revocation.on_stale, OnStale::Allow);
     assert_eq!(config.revocation.wait, Duration::from_secs(20));
     assert_eq!(config.identity.headers.subject.as_deref(), Some("x-sub"));
+    assert_eq!(config.identity.headers.may_act.as_deref(), Some("x-may-act"));
     assert_eq!(config.challenge.realm, "api");
     assert_eq!(config.limits.max_token_bytes, 4096);
 }

@@ -12,6 +12,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod delegation;
 mod hostile;
 mod hostile_bytes;
 mod in_flight;

@@ -1,10 +1,11 @@
 //! Whose tokens are accepted.
 
 use super::Check;
-use crate::config::raw::RawIssuer;
+use crate::config::raw::{RawIssuer, RawSubjectClaims};
 use crate::config::shape::join;
 use crate::config::{Issuer, KeySource, MAX_ISSUERS, TokenType};
 use crate::jws::Algorithm;
+use crate::mapping::Mapping;
 use crate::spiffe::{SVID_ALGORITHMS, TrustDomain};
 use crate::txn_token;
 
@@ -250,6 +251,49 @@ impl Check {
         };
         let types: Vec<Option<TokenType>> = names.iter().enumerate().map(token_type).collect();
         types.into_iter().collect()
+    }
+
+    fn subject_claims(&mut self, raw: RawSubjectClaims, path: &str) -> Option<Mapping> {
+        let RawSubjectClaims {
+            session,
+            device,
+            tenant,
+            org_unit,
+            groups,
+            email,
+            phone,
+            transaction,
+            workload,
+            may_act,
+        } = raw;
+        let names = [
+            ("session", &session),
+            ("device", &device),
+            ("tenant", &tenant),
+            ("org_unit", &org_unit),
+            ("groups", &groups),
+            ("email", &email),
+            ("phone", &phone),
+            ("transaction", &transaction),
+            ("workload", &workload),
+        ];
+        for (name, claim) in names {
+            if claim.as_ref().is_some_and(String::is_empty) {
+                self.add(&join(path, name), "is empty", "name a claim, or remove it");
+            }
+        }
+        Some(Mapping {
+            session,
+            device,
+            tenant,
+            org_unit,
+            groups,
+            email,
+            phone,
+            transaction,
+            workload,
+            may_act: may_act.unwrap_or_default(),
+        })
     }
 
     pub(super) fn refuse_empty(&mut self, texts: &[String], path: &str) {

@@ -161,4 +161,10 @@ const SUBJECT_CLAIMS: &[Field] = &[
         "none; for Txn-Tokens `req_wl`",
         "Names the workload that asked for the token.",
     ),
+    field(
+        "may_act",
+        Kind::Flag,
+        "false",
+        "Whether a signal about the party that may become an actor (`may_act`) reaches the token too, although that party does not act with it.",
+    ),
 ];

@@ -73,7 +73,7 @@ fn issuers_are_refused_for_these_reasons() {
         (
             "/issuers/0/subject_claims",
             json!({"user": "x"}),
-            "`issuers[0].subject_claims.user`: unknown name; known here are `session`, `device`, `tenant`, `org_unit`, `groups`, `email`, `phone`, `transaction`, `workload`",
+            "`issuers[0].subject_claims.user`: unknown name; known here are `session`, `device`, `tenant`, `org_unit`, `groups`, `email`, `phone`, `transaction`, `workload`, `may_act`",
         ),
         (
             "/issuers/0/keys",
