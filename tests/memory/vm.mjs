@@ -237,7 +237,7 @@ function tick(millis) {
 }
 
 let context = ROOT;
-function call(bearer) {
+function call(bearer, status = null) {
   request = new Map([
     [":method", "GET"], [":path", "/orders"], [":authority", "api.example.com"],
     ["authorization", `Bearer ${bearer}`],
@@ -247,7 +247,9 @@ function call(bearer) {
   const action = vm.proxy_on_request_headers(context, request.size, 1);
   vm.proxy_on_log(context);
   vm.proxy_on_delete(context);
-  if (action !== 0 || replied !== null) throw new Error(`a good token was answered ${replied}`);
+  if (action !== (status === null ? 0 : 1) || replied !== status) {
+    throw new Error(`a token was answered ${replied}, not ${status}`);
+  }
 }
 
 // === The measurement ===
@@ -300,6 +302,13 @@ fill(3_500, { ballast: "x".repeat(5000) });
 note("16 MiB of tokens");
 fill(12_000, {});
 note("10,000 tokens again");
+
+// As many forged tokens as are remembered.
+for (let number = 0; number < 2048; number++) {
+  const [header, payload, signature] = token({}).split(".");
+  call([header, payload, (signature[0] === "A" ? "B" : "A") + signature.slice(1)].join("."), 401);
+}
+note("2,048 forged tokens");
 
 // Every issuer whose keys are fetched rotates all of them, twice, while the cache is full.
 for (let round = 0; round < 2; round++) {

@@ -52,6 +52,7 @@ use crate::verdict::{Denial, Permit};
 use crate::wimse::PossessionKey;
 
 mod binding;
+mod forgeries;
 mod offered;
 mod recall;
 mod token;
@@ -61,6 +62,7 @@ mod watched;
 mod workload;
 
 use binding::Binding;
+use forgeries::Forgeries;
 use offered::{Offered, Opaque};
 use verified::Verified;
 pub use watched::Watched;
@@ -71,6 +73,7 @@ pub struct Gate {
     config: Config,
     hasher: SubjectHasher,
     cache: TokenCache<Verified>,
+    forgeries: Forgeries,
     statuses: StatusStore,
     /// Which proofs were used; nothing without `proofs` in the configuration.
     replay: Option<ReplayMemory>,
@@ -108,7 +111,7 @@ struct Standing {
 
 impl Gate {
     /// A gate for `config`. `seed` is random: it keeps strangers from choosing tokens that meet in
-    /// the cache.
+    /// the caches.
     #[must_use]
     pub fn new(config: Config, seed: [u64; 2]) -> Self {
         let limits = config.limits;
@@ -125,6 +128,7 @@ impl Gate {
             replay: config.proofs.as_ref().map(memory),
             hasher: SubjectHasher::new(config.revocation.subject_key),
             cache: TokenCache::new(limits.token_cache_entries, limits.token_cache_bytes, seed),
+            forgeries: Forgeries::new(seed),
             statuses: StatusStore::new(&config),
             streams: Streams::default(),
             caller: None,
@@ -217,6 +221,7 @@ impl Gate {
             config: &self.config,
             hasher: &self.hasher,
             cache: &mut self.cache,
+            forgeries: &mut self.forgeries,
             statuses: &mut self.statuses,
             counters: &mut self.counters,
             caller: &mut self.caller,
@@ -316,6 +321,7 @@ struct Turn<'t, 'c> {
     config: &'t Config,
     hasher: &'t SubjectHasher,
     cache: &'t mut TokenCache<Verified>,
+    forgeries: &'t mut Forgeries,
     statuses: &'t mut StatusStore,
     counters: &'t mut Counters,
     caller: &'t mut Option<Rc<Identity>>,
@@ -353,14 +359,16 @@ impl Turn<'_, '_> {
         // or new.
         self.counters.add(Id::TokenCacheMisses, 1);
         let (config, hasher, now) = (self.config, self.hasher, self.now);
+        let sparing = self.forgeries.spare(self.context.verifier, self.counters);
+        let context = &mut self.context.with(&sparing);
         let mut verified = match kind {
             Kind::Bearer(bearer) => {
                 let accepted = self.required.credentials.accepted();
-                token::verify(bearer.bytes(), accepted, config, hasher, self.context, now)
+                token::verify(bearer.bytes(), accepted, config, hasher, context, now)
                     .map_err(|denial| or_no_token(denial, bearer, self.required))?
             }
-            Kind::Txn(token) => txn::verify(token, config, hasher, self.context, now)?,
-            Kind::Workload(token) => workload::verify(token, config, hasher, self.context, now)?,
+            Kind::Txn(token) => txn::verify(token, config, hasher, context, now)?,
+            Kind::Workload(token) => workload::verify(token, config, hasher, context, now)?,
         };
         self.caller.get_or_insert_with(|| Rc::clone(&verified.identity));
         let verdict = verified.judge(
@@ -445,6 +453,14 @@ fn standing(config: &Config, context: &mut Context<'_>, now: UnixTime) -> Result
     }
     context.keys.sync(context.shared, keys_version);
     Ok(Standing { epoch, keys_version, retention, is_stale })
+}
+
+impl Context<'_> {
+    /// The same with another verifier.
+    const fn with<'s>(&'s mut self, verifier: &'s dyn SignatureVerifier) -> Context<'s> {
+        let (shared, connection) = (self.shared, self.connection);
+        Context { table: self.table, shared, keys: self.keys, verifier, connection }
+    }
 }
 
 impl std::fmt::Debug for Context<'_> {

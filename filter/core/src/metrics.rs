@@ -59,6 +59,8 @@ metrics! {
         "Requests among the permitted that passed on a state older than max_staleness (on_stale: allow)."
     TokenCacheHits Counter "rescind_token_cache_hits" "Tokens that had been verified before."
     TokenCacheMisses Counter "rescind_token_cache_misses" "Tokens that had to be verified."
+    SignatureChecksSpared Counter "rescind_signature_checks_spared"
+        "Signatures of tokens that were not checked, because the same one had been found bad before."
     StateLookups Counter "rescind_state_lookups" "Tokens whose state was looked up in the table's pages."
     StreamsCut Counter "rescind_streams_cut"
         "Requests that had passed and were ended while they were open (in_flight: cut)."

@@ -7,7 +7,7 @@ use crate::crypto::der;
 use crate::jws::Algorithm;
 
 /// The numbers of a public key, in the forms that cryptographic libraries take.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone, Eq, Hash, PartialEq)]
 pub enum KeyMaterial {
     /// An RSA key: big-endian, without leading zeros.
     Rsa {

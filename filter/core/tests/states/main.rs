@@ -13,6 +13,7 @@
 )]
 
 mod delegation;
+mod forgeries;
 mod hostile;
 mod hostile_bytes;
 mod in_flight;

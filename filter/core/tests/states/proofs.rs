@@ -14,7 +14,7 @@ use super::{PERMIT, answer};
 const ORIGIN: &str = "https://api.example.com";
 const NONCE_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
-fn gateway() -> Value {
+pub(super) fn gateway() -> Value {
     let proofs = json!({"origins": [ORIGIN], "algorithms": ["EdDSA"]});
     with(config(), "/proofs", proofs)
 }
@@ -32,7 +32,7 @@ fn thumbprint(key: &SigningKey) -> String {
         .to_base64url()
 }
 
-fn bound_token() -> String {
+pub(super) fn bound_token() -> String {
     token_with("cnf", json!({"jkt": thumbprint(&key(5))}))
 }
 
@@ -48,7 +48,7 @@ fn proof_by(key: &SigningKey, said: &Value) -> String {
     mint(&json!({"alg": "EdDSA", "typ": "dpop+jwt", "jwk": public(key)}), said, key)
 }
 
-fn proof(path: &str, token: &str, jti: &str) -> String {
+pub(super) fn proof(path: &str, token: &str, jti: &str) -> String {
     proof_by(&key(5), &said(path, token, jti))
 }
 

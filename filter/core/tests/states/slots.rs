@@ -43,7 +43,7 @@ fn workloads() -> SigningKey {
     signer(32)
 }
 
-fn gateway() -> Value {
+pub(super) fn gateway() -> Value {
     let key = |purpose: &str| {
         let mut key = jwk(&everybodys());
         key["use"] = json!(purpose);
@@ -112,7 +112,7 @@ fn svid() -> String {
     sign(Some("JWT"), &without(claims(), &["iss"]), &everybodys())
 }
 
-fn txn_token() -> String {
+pub(super) fn txn_token() -> String {
     sign(Some("txntoken+jwt"), &without(claims(), &["iss"]), &everybodys())
 }
 
@@ -140,15 +140,15 @@ fn proof(path: &str, wit: &str, jti: &str) -> String {
 
 /// What a request brings.
 #[derive(Clone, Default)]
-struct Brought {
-    bearer: Option<String>,
-    txn: Option<String>,
-    wit: Option<String>,
-    proof: Option<String>,
+pub(super) struct Brought {
+    pub(super) bearer: Option<String>,
+    pub(super) txn: Option<String>,
+    pub(super) wit: Option<String>,
+    pub(super) proof: Option<String>,
 }
 
 impl Brought {
-    fn send(&self, world: &mut World, path: &str) -> Result<Permit, Denial> {
+    pub(super) fn send(&self, world: &mut World, path: &str) -> Result<Permit, Denial> {
         fn field(text: &Option<String>) -> Field<'_> {
             text.as_ref().map_or(Field::Absent, |text| Field::One(text.as_bytes()))
         }
@@ -181,7 +181,7 @@ fn txn(token: String) -> Brought {
     Brought { txn: Some(token), ..Brought::default() }
 }
 
-fn workload(path: &str, jti: &str) -> Brought {
+pub(super) fn workload(path: &str, jti: &str) -> Brought {
     let proof = proof(path, &wit(), jti);
     Brought { wit: Some(wit()), proof: Some(proof), ..Brought::default() }
 }

@@ -10,14 +10,17 @@
 
 mod streams;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use rescind_core::base64url;
 use rescind_core::config::{Challenge, Config};
-use rescind_core::crypto::SoftwareVerifier;
+use rescind_core::crypto::{SignatureVerifier, SoftwareVerifier};
 use rescind_core::feed::{Cursor, LogId, Page, SignedPage, signing_input};
 use rescind_core::gate::{Context, Gate};
+use rescind_core::jwk::PublicKey;
+use rescind_core::jws::Algorithm;
 use rescind_core::keys::{Fetch, KeyStore, Refresher};
 use rescind_core::metrics;
 use rescind_core::record::{Fact, FactKind, FactValue, Record, RecordKey, SignalId};
@@ -162,6 +165,17 @@ impl Connection for Peer {
     }
 }
 
+/// Checks signatures, and counts them.
+#[derive(Default)]
+struct Counting(Cell<usize>);
+
+impl SignatureVerifier for Counting {
+    fn verify(&self, algorithm: Algorithm, key: &PublicKey, text: &[u8], signature: &[u8]) -> bool {
+        self.0.set(self.0.get() + 1);
+        SoftwareVerifier.verify(algorithm, key, text, signature)
+    }
+}
+
 /// The companion's key.
 const FEED_KEY: u8 = 9;
 
@@ -169,6 +183,7 @@ const FEED_KEY: u8 = 9;
 pub(crate) struct World {
     gate: Gate,
     keys: KeyStore,
+    verifier: Counting,
     table: TableReader,
     refresher: Refresher,
     lists: ListRefresher,
@@ -193,6 +208,7 @@ impl World {
         let config = Config::parse(config.to_string().as_bytes()).unwrap();
         Self {
             keys: KeyStore::new(&config),
+            verifier: Counting::default(),
             table: config.table_reader(),
             refresher: Refresher::new(&config),
             lists: ListRefresher::new(&config),
@@ -427,13 +443,23 @@ impl World {
 
     /// How many times tokens were looked up in the table since the last call.
     pub(crate) fn state_lookups(&mut self) -> u64 {
-        let mut lookups = 0;
+        self.counted("rescind_state_lookups")
+    }
+
+    /// How many signatures were checked for requests since the last call.
+    pub(crate) fn signature_checks(&mut self) -> usize {
+        self.verifier.0.take()
+    }
+
+    /// What was counted under this name since the last call for any name.
+    pub(crate) fn counted(&mut self, name: &str) -> u64 {
+        let mut counted = 0;
         self.gate.counters.drain(|index, count| {
-            if index == metrics::Id::StateLookups.index() {
-                lookups = count;
+            if metrics::TABLE[index].name == name {
+                counted = count;
             }
         });
-        lookups
+        counted
     }
 
     /// How many verified tokens are remembered.
@@ -490,7 +516,7 @@ impl World {
             table: &mut self.table,
             shared: &self.shared,
             keys: &mut self.keys,
-            verifier: &SoftwareVerifier,
+            verifier: &self.verifier,
             connection: &Peer(self.certificate.clone()),
         };
         self.gate.decide(request, &mut context, self.now)
