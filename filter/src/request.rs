@@ -14,6 +14,7 @@
 
 use rescind_core::config::{Challenge, Config};
 use rescind_core::credential::{AUTHORIZATION, is_shadow};
+use rescind_core::place::{self, COOKIE, Place};
 use rescind_core::request::{Field, RequestView};
 use rescind_core::resource_metadata::MetadataAnswer;
 use rescind_core::verdict::{Denial, Permit};
@@ -82,10 +83,12 @@ fn judge(worker: &mut Worker, wait: Wait<'_>) -> Action {
     };
     let config = worker.config();
     let is_reserved = |name: &[u8]| {
-        config.identity.headers.reserve(name) || (config.has_slots() && is_shadow(name))
+        config.identity.headers.reserve(name)
+            || (config.has_slots() && is_shadow(name))
+            || place::is_shadow(&config.places, name)
     };
-    let Some(Headers { mut view, reserved, count }) =
-        Headers::read(&headers, family.has_authority(), is_reserved)
+    let Some(Headers { mut view, mut cookies, reserved, count }) =
+        Headers::read(&headers, family.has_authority(), &config.places, is_reserved)
     else {
         // Status 0: the host did answer.
         let denial = Denial::Unreadable { what: "headers of the ABI's form", status: 0 };
@@ -100,9 +103,9 @@ fn judge(worker: &mut Worker, wait: Wait<'_>) -> Action {
         return tell(&answer);
     }
     match wait {
-        Wait::Over(waiting) => waiting.credentials.show(&mut view),
+        Wait::Over(waiting) => waiting.credentials.show(worker.config(), &mut view, &mut cookies),
         Wait::Allowed { request } => {
-            if let Some(action) = pause(worker, request, &view) {
+            if let Some(action) = pause(worker, request, &view, &cookies) {
                 return action;
             }
         }
@@ -112,7 +115,7 @@ fn judge(worker: &mut Worker, wait: Wait<'_>) -> Action {
             Wait::Over(waiting) => (waiting.request, Some(&waiting.credentials)),
             Wait::Allowed { request } => (request, None),
         };
-        forward((&permit, &view), &reserved, withheld, worker)?;
+        forward((&permit, &view), (&reserved, &cookies), withheld, worker)?;
         worker.watch(request, &mut permit);
         Ok(())
     });
@@ -128,11 +131,16 @@ fn judge(worker: &mut Worker, wait: Wait<'_>) -> Action {
 }
 
 /// Lets the request wait for news, if it should; what to do, if it is not to be decided now.
-fn pause(worker: &mut Worker, request: u32, view: &RequestView<'_>) -> Option<Action> {
+fn pause(
+    worker: &mut Worker,
+    request: u32,
+    view: &RequestView<'_>,
+    cookies: &[&[u8]],
+) -> Option<Action> {
     if !worker.has_question(view) {
         return None;
     }
-    let credentials = Withheld::of(view, worker.config().has_slots());
+    let credentials = Withheld::of(view, worker.config(), cookies);
     let denial =
         |status: Status| Denial::Unreadable { what: "a way to set a header", status: status.0 };
     // Before the question: with one under way nothing can be answered on APISIX.
@@ -164,6 +172,8 @@ fn tell(answer: &MetadataAnswer<'_>) -> Action {
 /// A request's headers, in the host's bytes.
 struct Headers<'a> {
     view: RequestView<'a>,
+    /// The values of those with cookies, where some cookie can be a token.
+    cookies: Vec<&'a [u8]>,
     /// Those that a client must not send.
     reserved: Vec<&'a [u8]>,
     /// How many there are, pseudo-headers included.
@@ -171,16 +181,19 @@ struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
-    /// Reads `map`. Where `:authority` is not what the client asked for, only the header `host` counts.
+    /// Reads `map`, and what is in `places`. Where `:authority` is not what the client asked for, only the header `host`
+    /// counts.
     fn read(
         map: &'a [u8],
         has_authority: bool,
+        places: &[Place],
         is_reserved: impl Fn(&[u8]) -> bool,
     ) -> Option<Self> {
         let mut view = RequestView::default();
         let (mut reserved, mut host, mut authority) = (Vec::new(), None, None);
-        let (mut has_origin, mut announced) = (false, Field::Absent);
-        let mut count = 0_u32;
+        let mut announced = Field::Absent;
+        let has_cookies = places.iter().any(|place| place.header() == COOKIE);
+        let (mut cookies, mut count) = (Vec::new(), 0_u32);
         pairs::for_each(map, |name, value| {
             count = count.saturating_add(1);
             let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
@@ -193,17 +206,22 @@ impl<'a> Headers<'a> {
                 4 if is("host") => host = Some(only(host, value)),
                 4 if is("dpop") => view.proof = one_more(view.proof, value),
                 5 if is(":path") => view.path = value,
-                6 if is("origin") => has_origin = true,
+                6 if is("origin") => view.origin = one_more(view.origin, value),
+                6 if has_cookies && is(COOKIE) => cookies.push(value),
                 7 if is(":method") => view.method = value,
+                7 if is("upgrade") => view.upgrades = true,
                 9 if is("txn-token") => view.txn_token = one_more(view.txn_token, value),
                 10 if is(":authority") => authority = Some(only(authority, value)),
                 12 if is("content-type") => view.grpc |= is_grpc(value),
                 13 if is("authorization") => {
                     view.authorization = one_more(view.authorization, value);
                 }
+                14 if is("sec-fetch-site") => view.fetch_site = one_more(view.fetch_site, value),
                 20 if is("workload-proof-token") => {
                     view.workload_proof = one_more(view.workload_proof, value);
                 }
+                // Over HTTP/2 nothing else says so (RFC 8441 §5).
+                21 if is("sec-websocket-version") => view.upgrades = true,
                 23 if is("workload-identity-token") => {
                     view.workload_token = one_more(view.workload_token, value);
                 }
@@ -217,6 +235,9 @@ impl<'a> Headers<'a> {
                 8 | 10 | 20 => view.mcp.add(name, value),
                 _ => {}
             }
+            if !places.is_empty() {
+                view.elsewhere.add(places, name, value);
+            }
             if is_reserved(name) {
                 reserved.push(name);
             }
@@ -226,12 +247,13 @@ impl<'a> Headers<'a> {
             (Some(host), Some(authority)) => only(Some(host), authority),
             (host, authority) => host.or(authority).unwrap_or_default(),
         };
-        if let (b"OPTIONS", true, Field::One(method), Field::Absent) =
-            (view.method, has_origin, announced, view.authorization)
+        if let (b"OPTIONS", Field::One(_) | Field::Many, Field::One(method), Field::Absent) =
+            (view.method, view.origin, announced, view.authorization)
+            && view.elsewhere.token().is_none()
         {
             view.preflight = Some(method);
         }
-        Some(Self { view, reserved, count })
+        Some(Self { view, cookies, reserved, count })
     }
 }
 
@@ -268,7 +290,7 @@ fn is_grpc(content_type: &[u8]) -> bool {
 /// Says what only the gate may say, instead of whoever sent the request.
 fn forward(
     (permit, view): (&Permit, &RequestView<'_>),
-    reserved: &[&[u8]],
+    (reserved, cookies): (&[&[u8]], &[&[u8]]),
     withheld: Option<&Withheld>,
     worker: &Worker,
 ) -> Result<(), Denial> {
@@ -281,8 +303,15 @@ fn forward(
     for name in reserved {
         remove(name, family).map_err(refused(removing))?;
     }
-    for name in permit.withheld(config) {
-        match credential(view, name) {
+    let places = permit.withheld_places(config);
+    let elsewhere = places.iter().zip(view.elsewhere.fields());
+    let headers = elsewhere.filter_map(|(place, field)| match place {
+        Place::Header(name) => Some((name.as_str(), field)),
+        Place::Cookie { .. } => None,
+    });
+    let credentials = permit.withheld(config).map(|name| (name, credential(view, name)));
+    for (name, field) in credentials.chain(headers) {
+        match field {
             Field::Absent => {}
             Field::Many if !family.removes_headers() => {
                 return Err(refused(removing)(Status::NOT_FOUND));
@@ -293,8 +322,15 @@ fn forward(
         }
     }
     if let Some(withheld) = withheld {
-        let is_kept = |name: &str| permit.withheld(config).all(|withheld| withheld != name);
+        let is_kept = |name: &str| {
+            permit.withheld(config).all(|withheld| withheld != name)
+                && (name == COOKIE || places.iter().all(|place| place.header() != name))
+        };
         withheld.put_back(is_kept).map_err(refused(setting))?;
+    }
+    if view.elsewhere.has_shadows() || view.elsewhere.has_cookies(places) {
+        let left = place::without(cookies.iter().copied(), &config.places, places);
+        rewrite_cookies(cookies, &left, family).map_err(refused(removing))?;
     }
     // Adding is cheaper than replacing, but some hosts do not really remove headers.
     let set = if reserved.is_empty() { host::add_header } else { host::set_header };
@@ -311,6 +347,15 @@ fn remove(name: &[u8], family: Family) -> Result<(), Status> {
     match family.removes_headers() {
         true => host::remove_header(name),
         false => host::set_header(name, b""),
+    }
+}
+
+/// Leaves `left` of a request's `cookies`.
+fn rewrite_cookies(cookies: &[&[u8]], left: &[u8], family: Family) -> Result<(), Status> {
+    match (cookies, left) {
+        ([_, _, ..], _) if !family.removes_headers() => Err(Status::NOT_FOUND),
+        (_, []) => remove(COOKIE.as_bytes(), family),
+        (_, left) => host::set_header(COOKIE.as_bytes(), left),
     }
 }
 
@@ -368,7 +413,8 @@ fn refuse_with(
     challenge: &Challenge,
 ) -> Action {
     let has_filter_state = worker.as_ref().is_none_or(|worker| worker.family().has_filter_state());
-    if let Some(worker) = worker {
+    let mut worker = worker;
+    if let Some(worker) = worker.as_deref_mut() {
         worker.refused(denial);
     }
     if has_filter_state {
@@ -378,7 +424,10 @@ fn refuse_with(
         return Action::Pause;
     }
     // Some hosts refuse a header or a status; all can say this.
-    let _ = host::set_header(AUTHORIZATION.as_bytes(), POISON);
+    let places = worker.as_ref().map_or(&[][..], |worker| &worker.config().places);
+    for name in places.iter().map(Place::header).chain([AUTHORIZATION]) {
+        let _ = host::set_header(name.as_bytes(), POISON);
+    }
     match host::send_response(503, "", &Pairs::new(), b"", NO_GRPC_STATUS) {
         Ok(()) => Action::Pause,
         Err(_) => Action::Fail,

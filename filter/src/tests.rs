@@ -49,6 +49,28 @@ fn request(path: &str) -> Action {
     action
 }
 
+fn elsewhere() -> String {
+    let place = r#""algorithms": ["EdDSA"], "token_from": {"cookie": "session"},"#;
+    let issuer = r#"{"issuer": "https://iap.example.com", "audiences": ["https://api.example.com"],
+        "algorithms": ["EdDSA"], "keys": {"url": "https://idp.example.com/iap", "cluster": "idp"},
+        "token_from": {"header": "x-iap-jwt"}}"#;
+    let config = CONFIG.replace(r#""algorithms": ["EdDSA"],"#, place);
+    config.replacen("}],\n    \"routes\"", &format!("}}, {issuer}],\n    \"routes\""), 1)
+}
+
+fn request_with(path: &str, more: &[(&str, &str)]) -> Action {
+    let headers = Pairs::new()
+        .with(":method", "GET")
+        .with(":path", path)
+        .with(":authority", "api.example.com");
+    let headers = more.iter().fold(headers, |headers, (name, value)| headers.with(name, value));
+    fake::with(|host| host.headers = headers.bytes());
+    vm::on_create(2, ROOT);
+    let action = vm::on_request(2);
+    vm::on_delete(2);
+    action
+}
+
 fn responses() -> Vec<u32> {
     fake::with(|host| std::mem::take(&mut host.responses))
 }
@@ -59,6 +81,32 @@ fn a_public_request_goes_on_without_the_headers_that_only_the_gate_may_set() {
     assert_eq!(request("/public"), Action::Continue);
     assert_eq!(fake::with(|host| host.removed.clone()), [b"x-rescind-subject"]);
     assert!(responses().is_empty());
+}
+
+#[test]
+fn what_looks_like_a_place_of_tokens_never_reaches_the_service_and_the_place_as_authorization_does()
+{
+    assert!(configure(&elsewhere()), "{:?}", fake::lines());
+    let own = [("cookie", "a=1; session=x"), ("x-iap-jwt", "y")];
+    assert_eq!(request_with("/public", &own), Action::Continue);
+    assert!(fake::with(|host| host.set.is_empty() && host.removed.is_empty()));
+    let shadows = [("cookie", "a=1; Session=x; session=y"), ("x_iap-jwt", "z")];
+    assert_eq!(request_with("/public", &shadows), Action::Continue);
+    assert_eq!(fake::with(|host| host.removed.clone()), [b"x_iap-jwt"]);
+    let left = (b"cookie".to_vec(), b"a=1; session=y".to_vec());
+    assert_eq!(fake::with(|host| host.set.clone()), [left]);
+    assert!(responses().is_empty());
+}
+
+#[test]
+fn a_host_that_does_not_change_cookies_gets_no_request_through() {
+    for status in STATUSES {
+        assert!(configure(&elsewhere()));
+        // The headers are read before.
+        fake::with(|host| host.failing = Some((1, status)));
+        assert_eq!(request_with("/public", &[("cookie", "Session=x")]), Action::Pause, "{status}");
+        assert_eq!(responses(), [503], "{status}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use rescind_core::credential::{DPOP, TXN_TOKEN, WORKLOAD_PROOF, WORKLOAD_TOKEN};
 use rescind_core::mcp::McpHeaders;
+use rescind_core::place::Elsewhere;
 use rescind_core::request::{Field, RequestView};
 use rescind_core::verdict::Denial;
 
@@ -68,6 +69,12 @@ pub(crate) fn request<'h>(
         workload_token: field(WORKLOAD_TOKEN),
         workload_proof: field(WORKLOAD_PROOF),
         forwarded_certificate: field("x-forwarded-client-cert"),
+        // The configuration has no other places: see `settings`.
+        elsewhere: Elsewhere::default(),
+        origin: field("origin"),
+        fetch_site: field("sec-fetch-site"),
+        upgrades: field("upgrade") != Field::Absent
+            || field("sec-websocket-version") != Field::Absent,
         mcp: McpHeaders::find(field),
         // For answers of gRPC, which the gateway makes of ours.
         grpc: false,

@@ -130,6 +130,11 @@ fn gate(section: &mut Section<'_>, feed: Option<&Feed>) -> Option<Gate> {
         section.problem(KEY, "has a route with `in_flight: cut`", remedy);
         fits = false;
     }
+    if !gate.places.is_empty() {
+        let remedy = "remove it: who is only asked cannot take a token out of the request";
+        section.problem(KEY, "has an issuer with `token_from`", remedy);
+        fits = false;
+    }
     fits.then_some(gate)
 }
 

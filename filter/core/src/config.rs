@@ -13,13 +13,14 @@
 use std::time::Duration;
 
 use crate::bundle::Bundle;
-use crate::credential;
+use crate::credential::{self, Schemes};
 use crate::dpop;
 use crate::feed::FeedKey;
 use crate::identity::IdentityHeaders;
 use crate::jwk::KeySet;
 use crate::jws::Algorithm;
 use crate::mapping::Mapping;
+use crate::place::Place;
 use crate::replica::ReplicaConfig;
 use crate::request::RequestView;
 use crate::resource_metadata::{self, MetadataAnswer, MetadataDocument};
@@ -60,6 +61,10 @@ pub const MAX_RESOURCES: usize = 64;
 pub struct Config {
     /// Whose tokens are accepted; at least one, each `iss` once.
     pub issuers: Vec<Issuer>,
+    /// Where their tokens may be besides `Authorization`; at most [`crate::place::MAX_PLACES`], each once.
+    pub places: Vec<Place>,
+    /// How they may be in `Authorization`.
+    pub schemes: Schemes,
     /// What each request has to bring.
     pub routes: Routes,
     /// Where revocations come from.
@@ -120,6 +125,8 @@ pub struct Issuer {
     pub subject_claims: Mapping,
     /// Whether tokens without `cnf` are refused.
     pub bound_tokens_only: bool,
+    /// Where its access tokens or JWT-SVIDs are: the index of one of [`Config::places`], or `Authorization`.
+    pub token_from: Option<usize>,
 }
 
 /// What the `typ` header of an access token may say.
@@ -228,6 +235,8 @@ pub struct Challenge {
     pub resource_metadata: String,
     /// The algorithms of DPoP proofs (RFC 9449 §7.1), with blanks between; empty if there are no proofs.
     pub dpop_algorithms: String,
+    /// Whether tokens may be in other places than `Authorization`.
+    pub other_places: bool,
     /// Whether the refused request had a token under `DPoP`.
     pub dpop_attempted: bool,
 }
@@ -272,7 +281,9 @@ impl Config {
             document.map_or(&*self.challenge.resource_metadata, MetadataDocument::url);
         Challenge {
             resource_metadata: resource_metadata.to_owned(),
-            dpop_attempted: self.proofs.is_some() && credential::attempts_dpop(request),
+            dpop_attempted: self.schemes.any
+                && self.schemes.dpop
+                && credential::attempts_dpop(request),
             ..self.challenge.clone()
         }
     }
@@ -323,6 +334,13 @@ impl Config {
         self.issuers.iter().enumerate().find(|(_, issuer)| is_it(issuer))
     }
 
+    /// What one of [`Config::places`] is called, or `Authorization`.
+    #[must_use]
+    pub fn place_name(&self, place: Option<usize>) -> String {
+        let place = place.and_then(|place| self.places.get(place));
+        place.map_or_else(|| "`Authorization`".to_owned(), Place::to_string)
+    }
+
     /// Whether any route looks at credentials outside `Authorization`. Then nobody but the gate says which of them a
     /// service sees.
     #[must_use]
@@ -336,6 +354,12 @@ impl Issuer {
     #[must_use]
     pub const fn issues_access_tokens(&self) -> bool {
         self.trust_domain.is_none() && self.txn_domain.is_none()
+    }
+
+    /// Whether its access tokens or JWT-SVIDs are in `Authorization`.
+    #[must_use]
+    pub const fn is_in_authorization(&self) -> bool {
+        self.txn_domain.is_none() && self.token_from.is_none()
     }
 }
 

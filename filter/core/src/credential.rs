@@ -1,5 +1,6 @@
 //! Finds the access token in a request. One place, one form: `Authorization: Bearer <token>` (RFC
-//! 6750 §2.1), or `DPoP` instead of `Bearer` for a token that is bound to a key (RFC 9449 §7.1).
+//! 6750 §2.1), or `DPoP` instead of `Bearer` for a token that is bound to a key (RFC 9449 §7.1). Or, where the
+//! configuration has other places ([`crate::place`]), the token alone in one of them, as a bearer token.
 //!
 //! Forms that let a client show one token to the gate and another to the service are refused, not
 //! interpreted: two headers, two credentials joined by a comma, a token in the query. Everything
@@ -43,8 +44,8 @@ pub fn is_shadow(name: &[u8]) -> bool {
 /// Why no token could be taken from the request.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum CredentialError {
-    /// No `Authorization` header.
-    #[error("no Authorization header")]
+    /// No token in any place for one.
+    #[error("no access token")]
     Absent,
     /// A scheme that is not accepted here.
     #[error("the Authorization header has the scheme `{scheme}`, which is not accepted")]
@@ -52,7 +53,7 @@ pub enum CredentialError {
         /// Its name, shortened.
         scheme: String,
     },
-    /// More than one `Authorization` header, or several credentials in one.
+    /// More than one `Authorization` header, several credentials in one, or tokens in several places.
     #[error("more than one credential")]
     Multiple,
     /// A token in the query.
@@ -62,7 +63,7 @@ pub enum CredentialError {
     #[error("the Authorization header has no token")]
     NoToken,
     /// Not exactly one space between scheme and token, or something after the token.
-    #[error("the Authorization header has blanks where none belong")]
+    #[error("the credential has blanks where none belong")]
     Blanks,
     /// A byte that no token has (RFC 6750 §2.1, `b64token`).
     #[error("byte 0x{byte:02x} may not be in a token")]
@@ -85,26 +86,43 @@ pub enum Scheme {
 #[derive(Clone, Copy)]
 pub struct Presented<'a> {
     scheme: Scheme,
+    place: Option<usize>,
     token: &'a [u8],
+}
+
+/// Under what tokens are accepted in `Authorization`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Schemes {
+    /// Whether any issuer's tokens are there: if not, nobody looks.
+    pub any: bool,
+    /// Whether `DPoP` is one of them, besides `Bearer`.
+    pub dpop: bool,
 }
 
 /// At most this much of a scheme's name is kept; the registered ones are shorter.
 const MAX_SCHEME_BYTES: usize = 16;
 
-/// Takes the token from `request`; with `dpop`, that scheme is accepted besides `Bearer`.
-pub fn find<'a>(request: &RequestView<'a>, dpop: bool) -> Result<Presented<'a>, CredentialError> {
+/// Takes the token from `request`.
+pub fn find<'a>(
+    request: &RequestView<'a>,
+    schemes: Schemes,
+) -> Result<Presented<'a>, CredentialError> {
     if request.has_token_in_query() {
         return Err(CredentialError::InQuery);
     }
-    let value = match request.authorization {
-        Field::Absent => return Err(CredentialError::Absent),
-        Field::Many => return Err(CredentialError::Multiple),
-        Field::One(value) => value,
+    let authorization = if schemes.any { request.authorization } else { Field::Absent };
+    let value = match (authorization, request.elsewhere.token()) {
+        (Field::Absent, Some((place, Field::One(token)))) => {
+            return Ok(Presented { scheme: Scheme::Bearer, place: Some(place), token });
+        }
+        (Field::One(value), None) => value,
+        (Field::Absent, None) => return Err(CredentialError::Absent),
+        (Field::Many, _) | (_, Some(_)) => return Err(CredentialError::Multiple),
     };
     let (name, rest) = split_scheme(value);
     let scheme = match name {
         _ if name.eq_ignore_ascii_case(b"bearer") => Scheme::Bearer,
-        _ if dpop && name.eq_ignore_ascii_case(b"dpop") => Scheme::Dpop,
+        _ if schemes.dpop && name.eq_ignore_ascii_case(b"dpop") => Scheme::Dpop,
         b"" => return Err(CredentialError::Blanks),
         _ => {
             let name = name.get(..MAX_SCHEME_BYTES).unwrap_or(name);
@@ -114,7 +132,9 @@ pub fn find<'a>(request: &RequestView<'a>, dpop: bool) -> Result<Presented<'a>, 
     };
     match rest.split_first() {
         None | Some((b' ', [])) => Err(CredentialError::NoToken),
-        Some((b' ', token)) if token.first() != Some(&b' ') => Ok(Presented { scheme, token }),
+        Some((b' ', token)) if token.first() != Some(&b' ') => {
+            Ok(Presented { scheme, place: None, token })
+        }
         Some((b',', _)) => Err(CredentialError::Multiple),
         Some(_) => Err(CredentialError::Blanks),
     }
@@ -140,6 +160,12 @@ impl<'a> Presented<'a> {
     #[must_use]
     pub const fn scheme(self) -> Scheme {
         self.scheme
+    }
+
+    /// Where it is: the index of one of the configuration's places, or `Authorization`.
+    #[must_use]
+    pub const fn place(self) -> Option<usize> {
+        self.place
     }
 
     /// The bytes, to compare them with those of a token that was accepted before.
@@ -219,7 +245,9 @@ mod tests {
     fn token_in(path: &str, authorization: Field<'_>) -> Result<String, CredentialError> {
         let path = path.as_bytes();
         let request = RequestView { method: b"GET", path, authorization, ..RequestView::default() };
-        find(&request, false)?.token().map(|token| String::from_utf8(token.to_vec()).unwrap())
+        find(&request, Schemes { any: true, dpop: false })?
+            .token()
+            .map(|token| String::from_utf8(token.to_vec()).unwrap())
     }
 
     #[test]
@@ -232,7 +260,8 @@ mod tests {
         ] {
             let authorization = Field::One(header.as_bytes());
             let request = RequestView { authorization, ..RequestView::default() };
-            let found = find(&request, true).ok().map(Presented::scheme);
+            let found =
+                find(&request, Schemes { any: true, dpop: true }).ok().map(Presented::scheme);
             assert_eq!(found, scheme, "{header}");
             assert_eq!(attempts_dpop(&request), scheme == Some(Scheme::Dpop), "{header}");
         }

@@ -161,7 +161,7 @@ impl Gate {
     #[must_use]
     pub fn rests_on_state(&self, request: &RequestView<'_>) -> bool {
         let Ok(Access::Token(required)) = self.config.routes.select(request) else { return false };
-        Offered::find(request, required, self.config.proofs.is_some())
+        Offered::find(request, required, &self.config)
             .is_ok_and(|offered| offered.bearer.is_none_or(|bearer| bearer.token().is_ok()))
     }
 
@@ -205,7 +205,7 @@ impl Gate {
             return Ok(Permit::public());
         };
         // 2. Credentials.
-        let offered = Offered::find(request, required, self.config.proofs.is_some())?;
+        let offered = Offered::find(request, required, &self.config)?;
         // 3. State. A malformed request is the client's fault in every state.
         let standing = match standing(&self.config, context, now) {
             Ok(_) if required.in_flight == InFlight::Cut && !self.streams.has_room() => {
@@ -248,7 +248,7 @@ impl Gate {
             let key = found.possession.ok_or_else(|| in_slot(Denial::UnknownConfirmation))?;
             workload = Some((token, key));
         }
-        // Only now is it known what the token in `Authorization` is.
+        // Only now is it known what the bearer token is.
         if let Some(slot) = required.credentials.missing(admitted.slots) {
             return Err(Denial::MissingCredential { slot });
         }
@@ -338,7 +338,7 @@ impl Turn<'_, '_> {
         let bytes = kind.bytes();
         // 4. Known,
         if let Some(verified) = self.cache.get(bytes)
-            && kind.accepts(verified.slot, self.required)
+            && kind.accepts(verified, self.required)
             && verified.key_is_current(self.context.keys)
         {
             self.counters.add(Id::TokenCacheHits, 1);
@@ -363,8 +363,8 @@ impl Turn<'_, '_> {
         let context = &mut self.context.with(&sparing);
         let mut verified = match kind {
             Kind::Bearer(bearer) => {
-                let accepted = self.required.credentials.accepted();
-                token::verify(bearer.bytes(), accepted, config, hasher, context, now)
+                let expected = (bearer.place(), self.required.credentials.accepted());
+                token::verify(bearer.bytes(), expected, config, hasher, context, now)
                     .map_err(|denial| or_no_token(denial, bearer, self.required))?
             }
             Kind::Txn(token) => txn::verify(token, config, hasher, context, now)?,
@@ -397,11 +397,13 @@ impl<'a> Kind<'a> {
         }
     }
 
-    /// Whether a token that was verified in `slot` counts here.
-    fn accepts(self, slot: Slot, required: &Requirements) -> bool {
+    /// Whether a token that was `verified` counts here.
+    fn accepts(self, verified: &Verified, required: &Requirements) -> bool {
+        let slot = verified.slot;
         match self {
-            Self::Bearer(_) => {
-                required.credentials.accepted().within(SlotSet::BEARER).contains(slot)
+            Self::Bearer(presented) => {
+                presented.place() == verified.place
+                    && required.credentials.accepted().within(SlotSet::BEARER).contains(slot)
             }
             Self::Txn(_) => slot == Slot::TxnToken,
             Self::Workload(_) => slot == Slot::WorkloadToken,

@@ -32,7 +32,8 @@
 //! ([`spiffe`]) and lists of token statuses ([`status_list`]); [`lifetime`] holds what they share.
 //! Keys come from a key set, from the bundle of a trust domain ([`bundle`]), or from where an
 //! issuer's metadata say ([`discovery`]). [`resource_metadata`] tells clients where to get a token,
-//! [`mcp`] reads what the Model Context Protocol puts into headers.
+//! [`mcp`] reads what the Model Context Protocol puts into headers, [`place`] tokens that are in a cookie or a header of
+//! their own.
 //!
 //! # Who sends a token
 //!
@@ -95,6 +96,7 @@ pub mod metrics;
 pub mod nonce;
 pub mod on_demand;
 pub mod origin;
+pub mod place;
 pub mod record;
 pub mod replay;
 pub mod replica;

@@ -8,6 +8,7 @@
 //! behind it might differ.
 
 use crate::mcp::McpHeaders;
+use crate::place::Elsewhere;
 
 pub mod path;
 
@@ -22,6 +23,8 @@ pub struct RequestView<'a> {
     pub host: &'a [u8],
     /// All `authorization` headers.
     pub authorization: Field<'a>,
+    /// What is in the other places where tokens may be, in the order of [`crate::config::Config::places`].
+    pub elsewhere: Elsewhere<'a>,
     /// All `dpop` headers: the proof that the sender has the token's key (RFC 9449 §4.1).
     pub proof: Field<'a>,
     /// All `txn-token` headers.
@@ -32,6 +35,12 @@ pub struct RequestView<'a> {
     pub workload_proof: Field<'a>,
     /// All `x-forwarded-client-cert` headers.
     pub forwarded_certificate: Field<'a>,
+    /// All `origin` headers: whose page sent the request, if a browser did (RFC 6454 §7).
+    pub origin: Field<'a>,
+    /// All `sec-fetch-site` headers: what that page is to this host (W3C Fetch Metadata).
+    pub fetch_site: Field<'a>,
+    /// Whether it asks to go on in another protocol, such as WebSocket.
+    pub upgrades: bool,
     /// What an MCP request says about itself.
     pub mcp: McpHeaders<'a>,
     /// Whether the content type says gRPC: then the answer carries a gRPC status.
@@ -113,6 +122,7 @@ impl std::fmt::Debug for RequestView<'_> {
             .field("path", &String::from_utf8_lossy(self.path_without_query()))
             .field("host", &String::from_utf8_lossy(self.host))
             .field("authorization", &self.authorization)
+            .field("elsewhere", &self.elsewhere)
             .field("txn_token", &self.txn_token)
             .field("workload_token", &self.workload_token)
             .field("grpc", &self.grpc)

@@ -44,6 +44,8 @@ pub struct ResourceMetadata {
     pub dpop_algorithms: Vec<Algorithm>,
     /// `dpop_bound_access_tokens_required`
     pub requires_dpop: bool,
+    /// Whether its tokens are in places that RFC 6750 does not know: then there is no `bearer_methods_supported`.
+    pub elsewhere_only: bool,
     /// `authorization_details_types_supported`
     pub authorization_details_types: Vec<String>,
 }
@@ -218,6 +220,7 @@ fn members(metadata: &ResourceMetadata) -> Map<String, Value> {
         accepts_certificate_bound_tokens,
         dpop_algorithms,
         requires_dpop,
+        elsewhere_only,
         authorization_details_types,
     } = metadata;
     let text = |text: &Option<String>| text.clone().map(Value::String);
@@ -231,7 +234,10 @@ fn members(metadata: &ResourceMetadata) -> Map<String, Value> {
         ("jwks_uri", text(jwks_uri)),
         ("scopes_supported", texts(scopes)),
         // Never in the query or the body.
-        ("bearer_methods_supported", texts(&["header".to_owned()])),
+        (
+            "bearer_methods_supported",
+            (!elsewhere_only).then(|| Value::from(vec!["header".to_owned()])),
+        ),
         ("resource_name", text(name)),
         ("resource_documentation", text(documentation)),
         ("tls_client_certificate_bound_access_tokens", flag(*accepts_certificate_bound_tokens)),

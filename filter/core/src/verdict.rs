@@ -11,6 +11,7 @@
 //! | brings no Bearer token | 401 | `Bearer` without error |
 //! | brings it wrongly, or more than one | 400 | `invalid_request` |
 //! | brings one that is not valid, for whatever reason | 401 | `invalid_token` |
+//! | brings one in a cookie, for a page of somebody else | 403 | none |
 //! | brings one with a bad proof that it is the sender's | 401 | `DPoP` with `invalid_dpop_proof` |
 //! | brings a proof without a good nonce | 401 and `DPoP-Nonce` | `DPoP` with `use_dpop_nonce` |
 //! | brings one whose user was authenticated too weakly or too long ago | 401 | `insufficient_user_authentication` |
@@ -165,6 +166,28 @@ pub enum Denial {
         found: Slot,
         /// What the route accepts.
         accepted: SlotSet,
+    },
+    /// A token in a place that is not its issuer's.
+    #[error("a token of `{issuer}` in {found}, its place is {expected}")]
+    WrongPlace {
+        /// The token's issuer.
+        issuer: String,
+        /// Where it was.
+        found: String,
+        /// Where it counts.
+        expected: String,
+    },
+    /// A browser sent the token, for a page of another origin.
+    #[error(
+        "the cookie `{cookie}` for a page of another origin, `{origin}` (sec-fetch-site `{site}`)"
+    )]
+    ForeignOrigin {
+        /// The cookie's name.
+        cookie: String,
+        /// What `origin` says, shortened.
+        origin: String,
+        /// What `sec-fetch-site` says, shortened.
+        site: String,
     },
     /// Nothing where the route asks for a credential besides, or instead.
     #[error("no {} header", .slot.header())]

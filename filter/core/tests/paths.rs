@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use proptest::prelude::*;
+use rescind_core::credential::Schemes;
 use rescind_core::request::{Field, RequestView};
 use rescind_core::route::{Access, PathMatch, PathPattern, Requirements, Route, Routes};
 
@@ -140,7 +141,7 @@ proptest! {
         };
         let _ = routes().select(&request);
         let _ = request.has_token_in_query();
-        let _ = rescind_core::credential::find(&request, true).map(|presented| presented.token().is_ok());
+        let _ = rescind_core::credential::find(&request, Schemes { any: true, dpop: true }).map(|presented| presented.token().is_ok());
         let _ = rescind_core::config::Config::parse(&path);
     }
 }

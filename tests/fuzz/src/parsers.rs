@@ -16,6 +16,7 @@ use rescind_core::jws::{Algorithm, DEFAULT_MAX_TOKEN_BYTES, Jws, typ_matches};
 use rescind_core::mapping::{Mapping, token_keys};
 use rescind_core::nonce::NonceKey;
 use rescind_core::origin::{self, Origin};
+use rescind_core::place::{self, Elsewhere, Place};
 use rescind_core::request::Field;
 use rescind_core::set::{DEFAULT_SKEW, Profile, SetExpectations, UnverifiedSet};
 use rescind_core::spiffe::{JwtSvid, SpiffeId};
@@ -192,6 +193,43 @@ pub fn xfcc(data: &[u8]) {
         assert_eq!(Some(certificate.thumbprint), expected);
         assert_eq!(certificate.uri_sans, ["spiffe://a/b"]);
     }
+}
+
+/// The values of a request's `cookie` headers, one a line.
+///
+/// # Panics
+///
+/// When a token stays that should not, another cookie does not, or one is read in two ways.
+pub fn cookies(data: &[u8]) {
+    const NAMES: [&str; 2] = ["session", "__Host-jwt"];
+    let places =
+        NAMES.map(|name| Place::Cookie { name: name.to_owned(), origins: Vec::new() }).to_vec();
+    let values: Vec<&[u8]> = data.split(|byte| *byte == b'\n').collect();
+    let mut found = Elsewhere::default();
+    values.iter().for_each(|value| found.add(&places, b"cookie", value));
+    let without_any = place::without(values.iter().copied(), &places, &places);
+    let mut again = Elsewhere::default();
+    again.add(&places, b"cookie", &without_any);
+    assert!(!again.has_cookies(&places));
+    assert_eq!(place::without([without_any.as_slice()], &places, &places), without_any);
+    let without_shadows = place::without(values.iter().copied(), &places, &[]);
+    let mut again = Elsewhere::default();
+    again.add(&places, b"cookie", &without_shadows);
+    assert!(!again.has_shadows());
+    if !found.has_shadows() {
+        assert!(again.fields().eq(found.fields()));
+    }
+    // What does not even hold a name stays, in its order.
+    let innocent = |part: &&[u8]| {
+        let text = part.to_ascii_lowercase().escape_ascii().to_string();
+        let text = text.replace(['.', ' ', '['], "_");
+        !part.is_empty() && !NAMES.iter().any(|name| text.contains(&name.to_ascii_lowercase()))
+    };
+    let parts = |values: &[&[u8]]| -> Vec<Vec<u8>> {
+        let parts = values.iter().flat_map(|value| value.split(|byte| *byte == b';'));
+        parts.map(<[u8]>::trim_ascii_start).filter(innocent).map(<[u8]>::to_vec).collect()
+    };
+    assert_eq!(parts(&values), parts(&[&without_any]));
 }
 
 /// The payload of a SET from a transmitter of each profile, and what it does to the table. A file of

@@ -22,6 +22,7 @@ mod mcp;
 mod memory;
 mod module;
 mod nginx;
+mod places;
 mod possession;
 mod promises;
 mod recovery;

@@ -8,4 +8,5 @@ mod installation;
 mod interface;
 mod main_job;
 mod on_demand;
+mod places;
 mod shared;

@@ -6,21 +6,24 @@
 use std::time::Duration;
 
 use super::problems::Problems;
-use super::raw::{RawChallenge, RawConfig, RawHeaders, RawIdentity, RawLimits, RawRevocation};
+use super::raw::{RawConfig, RawHeaders, RawIdentity, RawLimits, RawRevocation};
 use super::schema;
 use super::shape::{self, join};
 use super::{
-    Challenge, Config, ConfigErrors, IdentityOutput, Limits, MAX_CONFIG_BYTES, OnStale, Proofs,
-    Revocation,
+    Challenge, Config, ConfigErrors, IdentityOutput, Issuer, Limits, MAX_CONFIG_BYTES, OnStale,
+    Proofs, Revocation,
 };
 use crate::base64url;
+use crate::credential::Schemes;
 use crate::feed::FeedKey;
 use crate::identity::{IdentityHeaders, MAX_HYPHENS};
 use crate::{json, jws, xfcc};
 
+mod challenge;
 mod issuers;
 mod keys;
 mod mcp;
+mod places;
 mod proofs;
 mod resources;
 mod routes;
@@ -83,7 +86,8 @@ impl Check {
     }
 
     fn whole(&mut self, raw: RawConfig) -> Option<Config> {
-        let issuers = self.issuers(raw.issuers);
+        let mut places = Vec::new();
+        let issuers = self.issuers(raw.issuers, &mut places);
         let routes = self.routes(raw.routes.unwrap_or_default());
         let revocation = match raw.revocation {
             Some(revocation) => self.revocation(revocation),
@@ -106,14 +110,23 @@ impl Check {
         };
         let limits = self.limits(&raw.limits.unwrap_or_default());
         let (challenge, proofs) = (challenge?, proofs?);
+        let schemes = Schemes {
+            any: places.is_empty() || issuers.iter().flatten().any(Issuer::is_in_authorization),
+            dpop: proofs.is_some(),
+        };
+        if let (Some(issuers), Some(identity)) = (&issuers, &identity) {
+            self.refuse_reserved_places(issuers, &places, &identity.headers);
+        }
         self.refuse_unusable(routes.as_ref(), issuers.as_deref(), proofs.is_some());
         let dpop_algorithms = proofs.as_ref().map(Proofs::algorithm_names).unwrap_or_default();
         Some(Config {
             issuers: issuers?,
+            challenge: Challenge { dpop_algorithms, other_places: !places.is_empty(), ..challenge },
+            places,
+            schemes,
             routes: routes?,
             revocation: revocation?,
             identity: identity?,
-            challenge: Challenge { dpop_algorithms, ..challenge },
             resources: resources?,
             proofs,
             xfcc_elements: xfcc_elements?.and_then(|elements| usize::try_from(elements).ok()),
@@ -329,28 +342,6 @@ impl Check {
             taken.push(name.clone());
             Some(name)
         }
-    }
-
-    fn challenge(&mut self, raw: RawChallenge) -> Option<Challenge> {
-        let RawChallenge { realm, resource_metadata } = raw;
-        let realm = realm.unwrap_or_default();
-        let is_quotable = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-        if !realm.bytes().all(is_quotable) {
-            let remedy = "use printable ASCII without them";
-            self.add("challenge.realm", "has a quote, a backslash or a special character", remedy);
-        }
-        let url = resource_metadata.unwrap_or_default();
-        let is_url = url.starts_with("https://") || url.starts_with("http://");
-        if !url.is_empty()
-            && (!is_url || !url.bytes().all(|byte| is_quotable(byte) && byte != b' '))
-        {
-            self.add(
-                "challenge.resource_metadata",
-                "is not an http or https URL",
-                "write it as `https://host/.well-known/oauth-protected-resource`",
-            );
-        }
-        Some(Challenge { realm, resource_metadata: url, ..Challenge::default() })
     }
 
     fn limits(&mut self, raw: &RawLimits) -> Option<Limits> {

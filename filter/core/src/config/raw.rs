@@ -36,6 +36,15 @@ pub(super) struct RawIssuer {
     pub(super) assumed_lifetime_secs: Option<u64>,
     pub(super) subject_claims: Option<RawSubjectClaims>,
     pub(super) bound_tokens_only: Option<bool>,
+    pub(super) token_from: Option<RawPlace>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPlace {
+    pub(super) header: Option<String>,
+    pub(super) cookie: Option<String>,
+    pub(super) origins: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -277,7 +277,7 @@ const IDENTITY: &[Field] = &[
         "forward_token",
         Kind::Flag,
         "false",
-        "Whether the service gets the `Authorization` header. A service that has the caller's token can use it elsewhere (MCP forbids passing it on); public routes are left alone.",
+        "Whether the service gets the `Authorization` header, or the header or cookie of `token_from`. A service that has the caller's token can use it elsewhere (MCP forbids passing it on); public routes are left alone.",
     ),
 ];
 

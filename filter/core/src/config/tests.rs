@@ -12,6 +12,7 @@ use crate::route::{Access, Requirements, StepUp};
 use crate::slots::{Credentials, SlotSet};
 
 mod keys;
+mod places;
 mod proofs;
 mod reasons;
 mod reference;
@@ -118,6 +119,9 @@ fn most() -> Value {
         "documentation": "https://docs.example.com",
     }]);
     config["issuers"][0]["bound_tokens_only"] = json!(true);
+    config["issuers"][0]["token_from"] =
+        json!({"cookie": "__Host-session", "origins": ["https://app.example.com"]});
+    config["issuers"][1]["token_from"] = json!({"header": "x-goog-iap-jwt-assertion"});
     config["proofs"] = json!({
         "origins": ["https://api.example.com", "http://[::1]:8080"], "algorithms": ["ES256"],
         "max_age_secs": 30, "max_ahead_secs": 5, "nonce_key": "ab".repeat(32), "remembered": 2048,

@@ -1,5 +1,5 @@
-//! From bytes to a verified token of those in `Authorization`: RFC 7519 §7.2, RFC 8725 and RFC 9068 §4, in the order in
-//! which it is safe. And what the other kinds have in common with it.
+//! From bytes to a verified token of those in `Authorization` or another place for them: RFC 7519 §7.2, RFC 8725 and
+//! RFC 9068 §4, in the order in which it is safe. And what the other kinds have in common with it.
 //!
 //! Until its signature is checked, one thing of a token's content is looked at: `iss`, to find the
 //! keys. Everything that decides *how* it is checked comes from the issuer's configuration, and the
@@ -22,10 +22,11 @@ use crate::subject::SubjectHasher;
 use crate::time::UnixTime;
 use crate::verdict::Denial;
 
-/// Verifies `token` of `Authorization`, which must be of an `accepted` kind, and keeps of it what later requests need.
+/// Verifies `token`, which was found in `found_in` and must be of an `accepted` kind, and keeps of it what later
+/// requests need.
 pub(super) fn verify(
     token: &[u8],
-    accepted: SlotSet,
+    (found_in, accepted): (Option<usize>, SlotSet),
     config: &Config,
     hasher: &SubjectHasher,
     context: &mut Context<'_>,
@@ -40,6 +41,11 @@ pub(super) fn verify(
     };
     if !accepted.contains(slot) {
         return Err(Denial::WrongCredential { found: slot, accepted });
+    }
+    if found_in != issuer.token_from {
+        let name = |place| config.place_name(place);
+        let (found, expected) = (name(found_in), name(issuer.token_from));
+        return Err(Denial::WrongPlace { issuer: issuer.issuer.clone(), found, expected });
     }
     let token_type = match issuer.trust_domain {
         None => token_type(&jws, issuer)?,
@@ -74,7 +80,8 @@ pub(super) fn verify(
     let status = status(&payload, issuer)?;
     let subjects = subjects(&claims, issuer, hasher)?;
     let draft = Draft { slot, issuer: place, key, lifetime, status, subjects };
-    Ok(Verified::new(draft, &claims, subject, &config.identity.headers).with_binding(binding))
+    let verified = Verified::new(draft, &claims, subject, &config.identity.headers);
+    Ok(verified.with_binding(binding).with_place(found_in))
 }
 
 /// What was found out about a token of any kind.

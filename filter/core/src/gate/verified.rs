@@ -27,6 +27,8 @@ use crate::wimse::PossessionKey;
 pub(super) struct Verified {
     /// What kind it is, and so where it counts.
     pub(super) slot: Slot,
+    /// Where it was, if not in `Authorization`: it counts there and nowhere else.
+    pub(super) place: Option<usize>,
     /// The issuer's place in the configuration.
     issuer: usize,
     key: KeyMark,
@@ -93,6 +95,7 @@ impl Verified {
             Authentication { acr: claims.acr.map(Box::from), auth_time: claims.auth_time };
         Self {
             slot,
+            place: None,
             issuer,
             key,
             lifetime,
@@ -110,6 +113,11 @@ impl Verified {
     /// The same, bound as `binding` says.
     pub(super) fn with_binding(self, binding: Option<Binding>) -> Self {
         Self { binding, ..self }
+    }
+
+    /// The same, found in `place`.
+    pub(super) fn with_place(self, place: Option<usize>) -> Self {
+        Self { place, ..self }
     }
 
     /// The same, of a workload with `key`.

@@ -83,7 +83,7 @@ pub(super) fn check_proof(
         path: request.path_without_query(),
         key,
         wit: Fingerprint::of(token.0),
-        access_token: bearer_digest(request),
+        access_token: bearer_digest(request, config.schemes),
         txn_token: txn_digest(request),
     };
     // Without `proofs` no route accepts workloads' tokens.

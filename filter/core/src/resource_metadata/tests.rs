@@ -64,6 +64,10 @@ fn the_document_says_what_is_configured_and_leaves_out_the_rest() {
         "bearer_methods_supported": ["header"],
     });
     assert_eq!(members_of(&document("https://api.example/mcp")), least);
+    let elsewhere =
+        ResourceMetadata { elsewhere_only: true, ..metadata("https://api.example/mcp") };
+    let said = members_of(&MetadataDocument::new(&elsewhere).unwrap());
+    assert_eq!(said.get("bearer_methods_supported"), None);
     let all = ResourceMetadata {
         jwks_uri: Some("https://api.example/jwks".to_owned()),
         scopes: vec!["read".to_owned(), "write".to_owned()],

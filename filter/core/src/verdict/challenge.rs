@@ -23,7 +23,11 @@ impl Denial {
     #[must_use]
     pub fn challenges(&self, with: &Challenge) -> Vec<String> {
         let class = self.class();
-        let Some(reason) = self.explained(class) else { return Vec::new() };
+        let one_token = match with.other_places {
+            true => "send one access token, in one place",
+            false => "send one access token, in the Authorization header",
+        };
+        let Some(reason) = self.explained(class, one_token) else { return Vec::new() };
         let none = Reason { scopes: reason.scopes.clone(), ..Reason::default() };
         if with.dpop_algorithms.is_empty() {
             return vec![bearer(&reason, with)];
@@ -45,15 +49,13 @@ impl Denial {
         }
     }
 
-    fn explained(&self, class: Class) -> Option<Reason> {
+    fn explained(&self, class: Class, one_token: &'static str) -> Option<Reason> {
         let (error, description) = match class {
             Class::BadRequest | Class::Forbidden | Class::NotNow => return None,
             // Without credentials there is no error (RFC 6750 §3.1), but the scopes help to get the
             // right token.
             Class::NoCredentials => ("", ""),
-            Class::InvalidRequest => {
-                ("invalid_request", "send one access token, in the Authorization header")
-            }
+            Class::InvalidRequest => ("invalid_request", one_token),
             Class::InvalidToken => ("invalid_token", "the access token is not valid"),
             Class::InvalidProof => {
                 ("invalid_dpop_proof", "the proof is not one for this request and token")

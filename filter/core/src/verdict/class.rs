@@ -59,6 +59,7 @@ impl Denial {
             Self::InSlot { slot, cause } => in_slot(*slot, cause.class()),
             Self::MissingCredential { slot } => in_slot(*slot, Class::NoCredentials),
             Self::WrongCredential { .. }
+            | Self::WrongPlace { .. }
             | Self::TxnToken(_)
             | Self::WorkloadToken(_)
             | Self::WorkloadProof(_) => Class::InvalidToken,
@@ -126,6 +127,8 @@ impl Denial {
             },
             Self::InsufficientAuthentication { .. } => Class::InsufficientAuthentication,
             Self::InsufficientScope { .. } => Class::InsufficientScope,
+            // No other token helps: the page must not.
+            Self::ForeignOrigin { .. } => Class::Forbidden,
             Self::Route(_) => Class::BadRequest,
             Self::NotConfigured
             | Self::Unreadable { .. }

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::credential::{AUTHORIZATION, DPOP, TXN_TOKEN, WORKLOAD_PROOF, WORKLOAD_TOKEN};
 use crate::gate::Watched;
 use crate::identity::Identity;
+use crate::place::Place;
 use crate::slots::{Slot, SlotSet};
 
 /// Proof that a request passed every check. Only [`crate::gate::Gate::decide`] can make one.
@@ -44,11 +45,10 @@ impl Permit {
     /// alone, and tokens that `config` says are not passed on.
     pub fn withheld(&self, config: &Config) -> impl Iterator<Item = &'static str> {
         let is_public = self.identity.is_none();
-        let has_bearer = !self.verified.within(SlotSet::BEARER).is_empty();
-        let forwards = config.identity.forward_token && has_bearer;
         let has_slots = config.has_slots();
         let credentials = [
-            (AUTHORIZATION, !is_public && !forwards),
+            // Where no token can be, nobody has looked.
+            (AUTHORIZATION, self.withholds_bearer(config) || (!is_public && !config.schemes.any)),
             // A proof is for this gateway: to a service that has another name it proves nothing.
             (DPOP, !is_public && config.proofs.is_some()),
             // A Txn-Token goes through the call as it is. Without its proof, a workload's token says nothing.
@@ -57,6 +57,19 @@ impl Permit {
             (WORKLOAD_PROOF, has_slots),
         ];
         credentials.into_iter().filter_map(|(name, is_withheld)| is_withheld.then_some(name))
+    }
+
+    /// The other places whose tokens must not reach the service: all of them, or none.
+    #[must_use]
+    pub fn withheld_places<'c>(&self, config: &'c Config) -> &'c [Place] {
+        if self.withholds_bearer(config) { &config.places } else { &[] }
+    }
+
+    fn withholds_bearer(&self, config: &Config) -> bool {
+        let is_public = self.identity.is_none();
+        let forwards =
+            config.identity.forward_token && !self.verified.within(SlotSet::BEARER).is_empty();
+        !is_public && !forwards
     }
 
     /// Which credentials were verified: no other may reach the service. None on a public route.

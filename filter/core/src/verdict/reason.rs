@@ -15,6 +15,8 @@ impl Denial {
             Self::InSlot { cause, .. } => cause.reason(),
             Self::MissingCredential { .. } => "missing_credential",
             Self::WrongCredential { .. } => "wrong_credential",
+            Self::WrongPlace { .. } => "wrong_place",
+            Self::ForeignOrigin { .. } => "foreign_origin",
             Self::TxnToken(error) => error.reason(),
             Self::WorkloadToken(error) => error.reason(),
             Self::WorkloadProof(error) => error.reason(),

@@ -58,6 +58,16 @@ fn all() -> Vec<Denial> {
             found: Slot::JwtSvid,
             accepted: SlotSet::only(Slot::AccessToken),
         },
+        Denial::WrongPlace {
+            issuer: issuer(),
+            found: "`Authorization`".to_owned(),
+            expected: "the cookie `session`".to_owned(),
+        },
+        Denial::ForeignOrigin {
+            cookie: "session".to_owned(),
+            origin: "https://evil".to_owned(),
+            site: "cross-site".to_owned(),
+        },
         Denial::WorkloadToken(WitError::NoKid).in_slot(Slot::WorkloadToken),
         Denial::WorkloadProof(ProofError::Absent).in_slot(Slot::WorkloadToken),
         Denial::AlgorithmNotAllowed { algorithm, issuer: issuer() },
@@ -162,7 +172,7 @@ fn operators_read_the_facts_that_were_compared() {
         "path is ambiguous: it has a dot segment",
         "host is ambiguous: byte 0x40 may not be in a host name",
         "what the MCP request does is unclear: it is not sent by POST",
-        "no Authorization header",
+        "no access token",
         "the Authorization header has the scheme `Basic`, which is not accepted",
         "more than one credential",
         "the query has a parameter `access_token`",
@@ -176,6 +186,8 @@ fn operators_read_the_facts_that_were_compared() {
         "the header of a JWT-SVID has no members but `alg`, `kid` and `typ`",
         "no Txn-Token header",
         "a token of kind `jwt_svid` where the route accepts `access_token`",
+        "a token of `https://idp` in `Authorization`, its place is the cookie `session`",
+        "the cookie `session` for a page of another origin, `https://evil` (sec-fetch-site `cross-site`)",
         "Workload-Identity-Token: workload identity token does not name its key (`kid`)",
         "Workload-Identity-Token: no Workload-Proof-Token header",
         "algorithm ES256 is not allowed for issuer `https://idp`",
@@ -255,7 +267,7 @@ fn clients_get_one_answer_for_each_class_and_nothing_more() {
             | "unclear_mcp_message"
             | "invalid_wit"
             | "invalid_wpt" => (400, 3, None, r#"{"error":"invalid_request"}"#, None),
-            "device_not_compliant" | "risk_too_high" => {
+            "device_not_compliant" | "risk_too_high" | "foreign_origin" => {
                 (403, 7, None, r#"{"error":"forbidden"}"#, None)
             }
             "assurance_too_low" => (

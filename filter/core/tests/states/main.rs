@@ -17,6 +17,7 @@ mod forgeries;
 mod hostile;
 mod hostile_bytes;
 mod in_flight;
+mod places;
 mod proofs;
 mod revocations;
 mod session_state;

@@ -6,6 +6,7 @@ use crate::config::shape::join;
 use crate::config::{Issuer, KeySource, MAX_ISSUERS, TokenType};
 use crate::jws::Algorithm;
 use crate::mapping::Mapping;
+use crate::place::Place;
 use crate::spiffe::{SVID_ALGORITHMS, TrustDomain};
 use crate::txn_token;
 
@@ -23,7 +24,11 @@ enum Kind {
 }
 
 impl Check {
-    pub(super) fn issuers(&mut self, raw: Option<Vec<RawIssuer>>) -> Option<Vec<Issuer>> {
+    pub(super) fn issuers(
+        &mut self,
+        raw: Option<Vec<RawIssuer>>,
+        places: &mut Vec<Place>,
+    ) -> Option<Vec<Issuer>> {
         let raw = raw.unwrap_or_default();
         if raw.is_empty() {
             return self.missing("issuers", "name at least one issuer of access tokens");
@@ -40,12 +45,18 @@ impl Check {
         let issuers: Vec<Option<Issuer>> = raw
             .into_iter()
             .enumerate()
-            .map(|(index, raw)| self.issuer(raw, &format!("issuers[{index}]"), &mut seen))
+            .map(|(index, raw)| self.issuer(raw, &format!("issuers[{index}]"), &mut seen, places))
             .collect();
         issuers.into_iter().collect()
     }
 
-    fn issuer(&mut self, raw: RawIssuer, path: &str, seen: &mut Vec<String>) -> Option<Issuer> {
+    fn issuer(
+        &mut self,
+        raw: RawIssuer,
+        path: &str,
+        seen: &mut Vec<String>,
+        places: &mut Vec<Place>,
+    ) -> Option<Issuer> {
         let at = |name| join(path, name);
         let kind = self.kind(&raw, path);
         let issuer = match &kind {
@@ -74,6 +85,12 @@ impl Check {
                 self.only_an_svids(raw.types.is_some(), algorithms, path);
             }
         }
+        let token_from = match raw.token_from {
+            // What is wrong with it there has been said.
+            Some(_) if matches!(kind, Some(Kind::TxnDomain(_))) => None,
+            Some(place) => self.place(place, &at("token_from"), places).map(Some),
+            None => Some(None),
+        };
         let is_txn = matches!(kind, Some(Kind::TxnDomain(_)));
         let status = match raw.status {
             Some(status) => self.status(status, &at("status")).map(Some),
@@ -117,6 +134,7 @@ impl Check {
             assumed_lifetime: assumed?,
             subject_claims: claims?,
             bound_tokens_only: raw.bound_tokens_only.unwrap_or_default(),
+            token_from: token_from?,
         })
     }
 
@@ -155,6 +173,7 @@ impl Check {
             ("types", raw.types.is_some(), "their `typ` is `txntoken+jwt`"),
             ("assumed_lifetime_secs", raw.assumed_lifetime_secs.is_some(), "they have an `iat`"),
             ("bound_tokens_only", raw.bound_tokens_only.is_some(), "they are bound to nothing"),
+            ("token_from", raw.token_from.is_some(), "they are in `Txn-Token`"),
         ];
         for (name, is_set, fact) in settled {
             if is_set {

@@ -62,7 +62,7 @@ impl Check {
         })
     }
 
-    fn origins(&mut self, names: &[String], path: &str) -> Option<Vec<Origin>> {
+    pub(super) fn origins(&mut self, names: &[String], path: &str) -> Option<Vec<Origin>> {
         if names.is_empty() {
             return self.missing(path, "name what clients call this gateway");
         }

@@ -61,7 +61,10 @@ impl Check {
         if let Some(documentation) = &documentation {
             self.https(documentation, &at("documentation"));
         }
+        let elsewhere_only = of_resource().next().is_some()
+            && of_resource().all(|issuer| issuer.token_from.is_some());
         let metadata = ResourceMetadata {
+            elsewhere_only,
             resource,
             authorization_servers: servers,
             scopes: scopes?,

@@ -81,6 +81,33 @@ pub(super) const ISSUER: &[Field] = &[
         "false",
         "Whether tokens that are bound to no key or certificate (`cnf`) are refused.",
     ),
+    field(
+        "token_from",
+        Kind::Object(PLACE),
+        "`Authorization`",
+        "Where its access tokens or JWT-SVIDs are: in one header or one cookie, and nowhere else.",
+    ),
+];
+
+const PLACE: &[Field] = &[
+    field(
+        "header",
+        Kind::Text,
+        NONE,
+        "The header whose whole value is the token, such as `x-goog-iap-jwt-assertion`.",
+    ),
+    field(
+        "cookie",
+        Kind::Text,
+        NONE,
+        "The cookie whose value is the token. Browsers send it for pages of anybody: what may change something is refused if a page of another origin sent it.",
+    ),
+    field(
+        "origins",
+        Kind::Texts,
+        "the request's own host",
+        "Whose pages may do that besides, such as `https://app.example.com`.",
+    ),
 ];
 
 const KEYS: &[Field] = &[

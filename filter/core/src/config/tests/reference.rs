@@ -37,6 +37,7 @@ fn the_reference_and_the_types_have_the_same_names() {
             "/issuers/0/keys/discovery" => "/issuers/4/keys/discovery",
             "/issuers/0/keys/jwks_authority" => "/issuers/4/keys/jwks_authority",
             "/issuers/0/keys/jwks_cluster" => "/issuers/4/keys/jwks_cluster",
+            "/issuers/0/token_from/header" => "/issuers/1/token_from/header",
             "/routes/0/path" => "/routes/1/path",
             "/routes/0/credentials" => "/routes/1/credentials",
             "/routes/0/scopes" => "/routes/1/scopes",
