@@ -96,7 +96,7 @@ fn an_accepted_set_of_which_no_token_can_know_is_counted_and_listed_until_a_mapp
     assert_eq!(companion.terminate(), Some(0));
     let toml = companion.directory.read("rescind.toml");
     let issuers = "\n[[issuers]]\nissuer = \"https://idp.example.com\"\n\
-                   subject_claims = { phone = \"phone_number\" }\n";
+                   subject_claims = { phone = \"phone_number\", may_act = true }\n";
     companion.directory.write("rescind.toml", &format!("{toml}{issuers}"));
     companion.start();
     assert_eq!(companion.push(&companion.transmitter.set("two", &changes)).status, 202);
