@@ -200,11 +200,14 @@ fn each_wrong_setting_is_named_with_the_remedy() {
     let mut gate: Value = serde_json::from_str(&files.read("gate.json")).unwrap();
     gate["revocation"]["feed_key"] = json!("A".repeat(43));
     gate["revocation"]["subject_key"] = json!("0".repeat(32));
-    gate["routes"] = json!([{ "path_prefix": "/", "in_flight": "cut" }]);
+    gate["routes"] = json!([
+        { "path": "/mcp", "mcp": { "verify_body": true } },
+        { "path_prefix": "/", "in_flight": "cut" },
+    ]);
     gate["issuers"][0]["token_from"] = json!({ "cookie": "session" });
     files.write("foreign.json", &gate.to_string());
     files.write("wrong.json", "{ \"isuers\": [] }");
-    let cases: [(&str, &str, &str); 13] = [
+    let cases: [(&str, &str, &str); 14] = [
         ("listen = \"127.0.0.1:", "listen = \"x", "is not an address and a port"),
         ("threads = 2", "threads = 65", "`decisions.threads`: is 65, allowed are 1 to 64"),
         ("threads = 2", "threads = 0", "`decisions.threads`: is 0, allowed are 1 to 64"),
@@ -214,6 +217,7 @@ fn each_wrong_setting_is_named_with_the_remedy() {
         ("\"gate.json\"", "\"foreign.json\"", "another `revocation.subject_key`"),
         ("\"gate.json\"", "\"foreign.json\"", "a route with `in_flight: cut`"),
         ("\"gate.json\"", "\"foreign.json\"", "an issuer with `token_from`"),
+        ("\"gate.json\"", "\"foreign.json\"", "a route with `mcp.verify_body`"),
         ("form = \"nginx\"", "form = \"apache\"", "`decisions.callers[1].form`: `apache`"),
         ("name = \"nginx\"", "name = \"headers\"", "`headers` is used twice"),
         (

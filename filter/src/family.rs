@@ -81,6 +81,12 @@ impl Family {
         matches!(self, Self::Envoy)
     }
 
+    /// Whether a request's body can be held back until it is whole. Kong and APISIX have read it before, or show it in
+    /// pieces that have gone on.
+    pub(crate) const fn holds_bodies(self) -> bool {
+        matches!(self, Self::Envoy)
+    }
+
     /// Whether a gauge can be incremented. Kong traps, and keeps one gauge for each worker.
     pub(crate) const fn increments_gauges(self) -> bool {
         matches!(self, Self::Envoy)

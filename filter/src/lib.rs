@@ -9,6 +9,7 @@
 //! unchecked or nobody gets through. **No way on without a permit**: every branch that is not a
 //! permit ends in an answer.
 
+mod bodies;
 mod callout;
 mod family;
 mod filter_state;

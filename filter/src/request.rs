@@ -3,7 +3,8 @@
 //! **Permitted**: what only the gate may say is taken out of the request, in every spelling, then
 //! said by the gate. If the host does not do that, the request is refused. **Refused**: answered
 //! here; if the host does not do that either, the request is stopped without an answer. There is no
-//! path on which a request without a permit goes on.
+//! path on which a request without a permit goes on. A body that has to say what the headers said follows them only when
+//! it is whole and does: see [`crate::bodies`].
 //!
 //! **Waiting** for news, where no timer brings them: the credential is overwritten before the request is paused, so
 //! that a host that lets it go on by mistake does not take it to the service; it comes back with a permit only.
@@ -19,6 +20,7 @@ use rescind_core::request::{Field, RequestView};
 use rescind_core::resource_metadata::MetadataAnswer;
 use rescind_core::verdict::{Denial, Permit};
 
+use crate::bodies::Judged;
 use crate::family::Family;
 use crate::filter_state;
 use crate::host::{self, Action, Map, Status};
@@ -30,9 +32,9 @@ use crate::worker::{Waiting, Worker};
 const NO_GRPC_STATUS: i32 = -1;
 
 /// Decides about the present request; without a worker there is no valid configuration.
-pub(crate) fn handle(worker: Option<&mut Worker>, request: u32) -> Action {
+pub(crate) fn handle(worker: Option<&mut Worker>, request: u32, ends: bool) -> Action {
     match worker {
-        Some(worker) => judge(worker, Wait::Allowed { request }),
+        Some(worker) => judge(worker, Wait::Allowed { request, ends }),
         None => {
             let content_type = host::header(Map::Request, "content-type");
             refuse(None, &Denial::NotConfigured, content_type.is_ok_and(|value| is_grpc(&value)))
@@ -51,8 +53,8 @@ pub(crate) fn resume(worker: &mut Worker, waiting: &Waiting) {
 /// Whether a request may wait for news.
 #[derive(Clone, Copy)]
 enum Wait<'a> {
-    /// It may: this one.
-    Allowed { request: u32 },
+    /// It may: this one; whether its headers are all there is of it.
+    Allowed { request: u32, ends: bool },
     /// It has.
     Over(&'a Waiting),
 }
@@ -104,18 +106,20 @@ fn judge(worker: &mut Worker, wait: Wait<'_>) -> Action {
     }
     match wait {
         Wait::Over(waiting) => waiting.credentials.show(worker.config(), &mut view, &mut cookies),
-        Wait::Allowed { request } => {
+        Wait::Allowed { request, .. } => {
             if let Some(action) = pause(worker, request, &view, &cookies) {
                 return action;
             }
         }
     }
     let verdict = worker.decide(&view).and_then(|mut permit| {
-        let (request, withheld) = match wait {
-            Wait::Over(waiting) => (waiting.request, Some(&waiting.credentials)),
-            Wait::Allowed { request } => (request, None),
+        let (request, ends, withheld) = match wait {
+            // Only hosts that hold no bodies let requests wait.
+            Wait::Over(waiting) => (waiting.request, true, Some(&waiting.credentials)),
+            Wait::Allowed { request, ends } => (request, ends, None),
         };
         forward((&permit, &view), (&reserved, &cookies), withheld, worker)?;
+        worker.hold(request, &mut permit, ends)?;
         worker.watch(request, &mut permit);
         Ok(())
     });
@@ -126,6 +130,25 @@ fn judge(worker: &mut Worker, wait: Wait<'_>) -> Action {
             // Whose token it was, if that is known: a host that cannot take it still gets the answer.
             let _ = filter_state::caller(worker.caller(), worker.config());
             refuse_with(Some(worker), &denial, view.grpc, &challenge)
+        }
+    }
+}
+
+/// What becomes of a body, if it is one that is to be verified. Whether its request is gRPC the host knows.
+pub(crate) fn body(
+    worker: &mut Worker,
+    request: u32,
+    size: Option<usize>,
+    is_whole: bool,
+) -> Option<Action> {
+    match worker.judge_body(request, size, is_whole) {
+        Judged::Unasked => None,
+        Judged::Good => Some(Action::Continue),
+        Judged::Held => Some(Action::Pause),
+        Judged::Refused(denial) => {
+            // Nothing else may be done with a body that could not even be answered.
+            let _ = refuse(Some(worker), &denial, false);
+            Some(Action::Pause)
         }
     }
 }
@@ -212,11 +235,17 @@ impl<'a> Headers<'a> {
                 7 if is("upgrade") => view.upgrades = true,
                 9 if is("txn-token") => view.txn_token = one_more(view.txn_token, value),
                 10 if is(":authority") => authority = Some(only(authority, value)),
-                12 if is("content-type") => view.grpc |= is_grpc(value),
+                12 if is("content-type") => {
+                    view.grpc |= is_grpc(value);
+                    view.content.media_type = one_more(view.content.media_type, value);
+                }
                 13 if is("authorization") => {
                     view.authorization = one_more(view.authorization, value);
                 }
                 14 if is("sec-fetch-site") => view.fetch_site = one_more(view.fetch_site, value),
+                16 if is("content-encoding") => {
+                    view.content.encoding = one_more(view.content.encoding, value);
+                }
                 20 if is("workload-proof-token") => {
                     view.workload_proof = one_more(view.workload_proof, value);
                 }

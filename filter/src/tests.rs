@@ -44,7 +44,7 @@ fn request(path: &str) -> Action {
         .with("authorization", "Bearer a.b.c");
     fake::with(|host| host.headers = headers.bytes());
     vm::on_create(2, ROOT);
-    let action = vm::on_request(2);
+    let action = vm::on_request(2, true);
     vm::on_delete(2);
     action
 }
@@ -66,7 +66,7 @@ fn request_with(path: &str, more: &[(&str, &str)]) -> Action {
     let headers = more.iter().fold(headers, |headers, (name, value)| headers.with(name, value));
     fake::with(|host| host.headers = headers.bytes());
     vm::on_create(2, ROOT);
-    let action = vm::on_request(2);
+    let action = vm::on_request(2, true);
     vm::on_delete(2);
     action
 }
@@ -185,7 +185,7 @@ fn callbacks_for_contexts_that_nobody_knows_change_nothing() {
     vm::on_callout_response(Token(77), 3, 10);
     vm::on_create(5, 99);
     for stranger in [5, 6] {
-        assert_eq!(vm::on_request(stranger), Action::Pause);
+        assert_eq!(vm::on_request(stranger, true), Action::Pause);
         assert_eq!(responses(), [503]);
     }
     assert_eq!(request("/public"), Action::Continue);
@@ -200,7 +200,7 @@ fn a_request_is_decided_by_its_own_configuration() {
     assert!(vm::on_configure(9, other.len()));
     assert_eq!(request("/public"), Action::Continue);
     vm::on_create(3, 9);
-    assert_eq!(vm::on_request(3), Action::Pause);
+    assert_eq!(vm::on_request(3, true), Action::Pause);
     vm::on_delete(9);
     assert_eq!(request("/public"), Action::Continue);
 }
@@ -227,7 +227,7 @@ fn headers_that_are_not_of_the_abis_form_are_answered_with_503() {
         assert!(configure(CONFIG));
         fake::with(|host| host.headers = headers.to_vec());
         vm::on_create(2, ROOT);
-        assert_eq!(vm::on_request(2), Action::Pause);
+        assert_eq!(vm::on_request(2, true), Action::Pause);
         assert_eq!(responses(), [503]);
     }
 }

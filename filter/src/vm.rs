@@ -81,13 +81,22 @@ pub(crate) fn on_tick(root: u32) {
     with(|vm| vm.worker(root).map(|worker| worker.tick(root)));
 }
 
-/// The headers of a request are there.
-pub(crate) fn on_request(request: u32) -> Action {
+/// The headers of a request are there; whether nothing follows them.
+pub(crate) fn on_request(request: u32, ends: bool) -> Action {
     with(|vm| {
         let root = vm.take_announced(request);
-        request::handle(root.and_then(|root| vm.worker(root)), request)
+        request::handle(root.and_then(|root| vm.worker(root)), request, ends)
     })
-    .unwrap_or_else(|| request::handle(None, request))
+    .unwrap_or_else(|| request::handle(None, request, ends))
+}
+
+/// Some of a request's body is there: `size` bytes of it, and whether it is whole.
+pub(crate) fn on_body(request: u32, size: Option<usize>, is_whole: bool) -> Action {
+    let act = |vm: &mut Vm| {
+        vm.workers().find_map(|worker| request::body(worker, request, size, is_whole))
+    };
+    // `None` within: nobody holds it.
+    with(act).map_or(Action::Pause, |action| action.unwrap_or(Action::Continue))
 }
 
 /// The answer to a callout is there. Hosts number callouts by VM, and do not agree on whose context

@@ -19,6 +19,7 @@ use rescind_core::table::{TableReader, TableStatus};
 use rescind_core::time::UnixTime;
 use rescind_core::verdict::{Denial, Permit};
 
+use crate::bodies::{Bodies, Judged};
 use crate::family::{Family, Timer};
 use crate::follower::{Follower, Purpose, Turn};
 use crate::host::{self, Buffer, Level, Token};
@@ -43,6 +44,7 @@ pub(crate) struct Worker {
     metrics: Metrics,
     refusals: Refusals,
     staleness: Watch,
+    bodies: Bodies,
     /// Where there is no timer: requests that wait for news.
     waiting: Vec<Waiting>,
 }
@@ -115,6 +117,12 @@ impl Worker {
             log::line(Level::Critical, line);
             return None;
         }
+        if config.routes.verifies_bodies() && !family.holds_bodies() {
+            let line =
+                "`routes[].mcp.verify_body`: this gateway does not hold bodies back; remove it";
+            log::line(Level::Critical, line);
+            return None;
+        }
         let verifier = match family.has_foreign_functions() {
             true => HostVerifier::probe(),
             false => HostVerifier::default(),
@@ -136,6 +144,7 @@ impl Worker {
             metrics: Metrics::define(family.increments_gauges()),
             refusals: Refusals::default(),
             staleness: Watch::default(),
+            bodies: Bodies::default(),
             waiting: Vec::new(),
             family,
         })
@@ -182,8 +191,37 @@ impl Worker {
         self.gate.watch(request, permit);
     }
 
+    /// The request goes on, and its body when it is whole and says what this permit asks for.
+    pub(crate) fn hold(
+        &mut self,
+        request: u32,
+        permit: &mut Permit,
+        ends: bool,
+    ) -> Result<(), Denial> {
+        let Some(announced) = permit.take_announced() else { return Ok(()) };
+        self.bodies
+            .hold(request, announced, ends)
+            .inspect_err(|denial| self.gate.counters.deny(denial))
+    }
+
+    /// What becomes of what has come of a body.
+    pub(crate) fn judge_body(
+        &mut self,
+        request: u32,
+        size: Option<usize>,
+        is_whole: bool,
+    ) -> Judged {
+        let limit = self.config().limits.max_mcp_body_bytes;
+        let judged = self.bodies.judge(request, size, is_whole, limit);
+        if let Judged::Refused(denial) = &judged {
+            self.gate.counters.deny(denial);
+        }
+        judged
+    }
+
     /// A request ended. If it waited, nobody hears the answer.
     pub(crate) fn forget(&mut self, request: u32) {
+        self.bodies.forget(request);
         self.gate.forget(request);
         let Some(place) = self.waiting.iter().position(|waiting| waiting.request == request) else {
             return;

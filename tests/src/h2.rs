@@ -15,7 +15,9 @@ const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
 const GO_AWAY: u8 = 7;
 const ACK: u8 = 1;
-/// `END_STREAM` and `END_HEADERS`.
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+/// Both.
 const WHOLE: u8 = 5;
 
 /// How an exchange ended.
@@ -69,17 +71,34 @@ impl Connection {
     ///
     /// When the connection has ended.
     pub fn request(&mut self, headers: &[(&[u8], &[u8])]) -> io::Result<u32> {
-        let mut block = Vec::new();
-        for (name, value) in headers {
-            block.push(0);
-            for text in [name, value] {
-                length(&mut block, text.len());
-                block.extend(*text);
-            }
-        }
         let id = self.next_id;
         self.next_id += 2;
-        self.stream.write_all(&frame(HEADERS, WHOLE, id, &block))?;
+        self.stream.write_all(&frame(HEADERS, WHOLE, id, &block(headers)))?;
+        Ok(id)
+    }
+
+    /// Sends a request with a body in these pieces, and with trailers, if there are any; its number.
+    ///
+    /// # Errors
+    ///
+    /// When the connection has ended.
+    pub fn request_with(
+        &mut self,
+        headers: &[(&[u8], &[u8])],
+        pieces: &[&[u8]],
+        trailers: &[(&[u8], &[u8])],
+    ) -> io::Result<u32> {
+        let id = self.next_id;
+        self.next_id += 2;
+        self.stream.write_all(&frame(HEADERS, END_HEADERS, id, &block(headers)))?;
+        for (place, piece) in pieces.iter().enumerate() {
+            let is_last = place + 1 == pieces.len() && trailers.is_empty();
+            let flags = if is_last { END_STREAM } else { 0 };
+            self.stream.write_all(&frame(DATA, flags, id, piece))?;
+        }
+        if !trailers.is_empty() {
+            self.stream.write_all(&frame(HEADERS, WHOLE, id, &block(trailers)))?;
+        }
         Ok(id)
     }
 
@@ -136,6 +155,18 @@ pub fn send(port: u16, headers: &[(&[u8], &[u8])]) -> io::Result<End> {
             Event::Data => {}
         }
     }
+}
+
+fn block(headers: &[(&[u8], &[u8])]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in headers {
+        block.push(0);
+        for text in [name, value] {
+            length(&mut block, text.len());
+            block.extend(*text);
+        }
+    }
+    block
 }
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {

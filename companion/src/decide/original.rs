@@ -10,6 +10,7 @@ use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use rescind_core::credential::{DPOP, TXN_TOKEN, WORKLOAD_PROOF, WORKLOAD_TOKEN};
 use rescind_core::mcp::McpHeaders;
+use rescind_core::mcp::body::Content;
 use rescind_core::place::Elsewhere;
 use rescind_core::request::{Field, RequestView};
 use rescind_core::verdict::Denial;
@@ -53,8 +54,13 @@ pub(crate) fn request<'h>(
     field: impl Fn(&str) -> Field<'h>,
 ) -> RequestView<'h> {
     let authorization = field("authorization");
+    // Some gateways send a header that they were told to copy, and did not get, without a value. No browser does.
+    let origin = match field("origin") {
+        Field::One(b"") => Field::Absent,
+        origin => origin,
+    };
     let preflight = match (method, field("access-control-request-method"), authorization) {
-        (b"OPTIONS", Field::One(announced), Field::Absent) if field("origin") != Field::Absent => {
+        (b"OPTIONS", Field::One(announced), Field::Absent) if origin != Field::Absent => {
             Some(announced)
         }
         _ => None,
@@ -71,11 +77,13 @@ pub(crate) fn request<'h>(
         forwarded_certificate: field("x-forwarded-client-cert"),
         // The configuration has no other places: see `settings`.
         elsewhere: Elsewhere::default(),
-        origin: field("origin"),
+        origin,
         fetch_site: field("sec-fetch-site"),
         upgrades: field("upgrade") != Field::Absent
             || field("sec-websocket-version") != Field::Absent,
         mcp: McpHeaders::find(field),
+        // No route reads bodies.
+        content: Content::default(),
         // For answers of gRPC, which the gateway makes of ours.
         grpc: false,
         preflight,
@@ -192,6 +200,23 @@ mod tests {
             let view = view(form, &call).unwrap();
             assert!(view.mcp.method == Field::One(b"tools/call"), "{form:?}");
             assert!(view.mcp.name == Field::Many, "{form:?}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_shown_as_it_came_and_one_without_a_value_is_none() {
+        let asks =
+            [("x-original-method", "POST"), ("x-original-uri", "/a"), ("x-original-host", "h")];
+        for (origins, expected) in [
+            (&[][..], Field::Absent),
+            (&[("origin", "")], Field::Absent),
+            (&[("origin", "https://a")], Field::One(&b"https://a"[..])),
+            (&[("origin", "null")], Field::One(b"null")),
+            (&[("origin", ""), ("origin", "")], Field::Many),
+            (&[("origin", "https://a"), ("origin", "")], Field::Many),
+        ] {
+            let call = call(CHECK, &[&asks[..], origins].concat());
+            assert!(view(Forward::Nginx, &call).unwrap().origin == expected, "{origins:?}");
         }
     }
 

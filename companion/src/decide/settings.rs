@@ -135,6 +135,11 @@ fn gate(section: &mut Section<'_>, feed: Option<&Feed>) -> Option<Gate> {
         section.problem(KEY, "has an issuer with `token_from`", remedy);
         fits = false;
     }
+    if gate.routes.verifies_bodies() {
+        let remedy = "remove it: who is only asked does not see the whole body";
+        section.problem(KEY, "has a route with `mcp.verify_body`", remedy);
+        fits = false;
+    }
     fits.then_some(gate)
 }
 

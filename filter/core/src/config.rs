@@ -24,7 +24,7 @@ use crate::place::Place;
 use crate::replica::ReplicaConfig;
 use crate::request::RequestView;
 use crate::resource_metadata::{self, MetadataAnswer, MetadataDocument};
-use crate::route::Routes;
+use crate::route::{Access, Routes};
 use crate::slots::SlotSet;
 use crate::spiffe::TrustDomain;
 use crate::status_list::StatusSource;
@@ -250,6 +250,8 @@ pub struct Limits {
     pub token_cache_entries: usize,
     /// How much memory they may take.
     pub token_cache_bytes: usize,
+    /// The longest body of an MCP request that is read.
+    pub max_mcp_body_bytes: usize,
 }
 
 impl Config {
@@ -276,7 +278,9 @@ impl Config {
     #[must_use]
     pub fn challenge_to(&self, request: &RequestView<'_>) -> Challenge {
         let (path, host) = (request.path_without_query(), request.host);
-        let document = resource_metadata::of_request(&self.resources, path, host);
+        let document = self
+            .document_of_route(request)
+            .or_else(|| resource_metadata::of_request(&self.resources, path, host));
         let resource_metadata =
             document.map_or(&*self.challenge.resource_metadata, MetadataDocument::url);
         Challenge {
@@ -286,6 +290,19 @@ impl Config {
                 && credential::attempts_dpop(request),
             ..self.challenge.clone()
         }
+    }
+
+    /// The document of the resource that the route of `request` says its tokens are for.
+    fn document_of_route(&self, request: &RequestView<'_>) -> Option<&MetadataDocument> {
+        let Ok(Access::Token(required)) = self.routes.select(request) else { return None };
+        let asked = required.audiences;
+        if asked.is_empty() {
+            return None;
+        }
+        let is_of_route = |document: &&MetadataDocument| {
+            self.routes.audiences().of([document.resource()]).meets(asked)
+        };
+        self.resources.iter().find(is_of_route)
     }
 
     /// What the follower of the feed needs to know.

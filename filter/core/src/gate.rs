@@ -16,9 +16,12 @@
 //! 6. **Revocation.** Has anything happened to any of the token's subjects since it was issued?
 //!    Asked for every request; the answer of last time stands only while no page of the table that
 //!    could change it has changed. Then the same of its issuer's status list, if it names one.
-//! 7. **Authentication and scope**: how the user was authenticated, how long ago, and what the token is for.
+//! 7. **Audience, authentication and scope**: which of the services behind the gateway the token is for, how the user
+//!    was authenticated, how long ago, and what the token allows.
 //! 8. **Possession**: a token that is bound to a key or certificate comes from whoever has it (`gate/binding.rs`,
 //!    `gate/workload.rs`), and each proof passes once.
+//!
+//! A route that reads bodies gives a permit on a condition: what the whole body has to say ([`crate::mcp::body`]).
 //!
 //! **What a cache can do here**: save the signature check and the search. It cannot let a revoked
 //! token pass: state is found by claims, never by a token's bytes, since an ECDSA signature can be
@@ -173,7 +176,8 @@ impl Gate {
         now: UnixTime,
     ) -> Result<Permit, Denial> {
         self.caller = None;
-        let verdict = self.judge(request, context, now);
+        let verdict =
+            self.judge(request, context, now).and_then(|permit| self.with_body(permit, request));
         match &verdict {
             Ok(Permit { identity: None, .. }) => self.counters.add(Id::PermittedPublic, 1),
             Ok(Permit { stale, .. }) => {
@@ -183,6 +187,15 @@ impl Gate {
             Err(denial) => self.counters.deny(denial),
         }
         verdict
+    }
+
+    /// The same permit, for a request with the body that its headers announce.
+    fn with_body(&self, permit: Permit, request: &RequestView<'_>) -> Result<Permit, Denial> {
+        let announced = self.config.routes.announced(request)?;
+        if announced.is_some() {
+            request.content.check()?;
+        }
+        Ok(Permit { announced, ..permit })
     }
 
     fn judge(
@@ -275,7 +288,8 @@ impl Gate {
                 .map_err(|denial| denial.in_slot(Slot::WorkloadToken))?;
         }
         let Admitted { slots: verified, identities: [identity, beside @ ..], watched } = admitted;
-        Ok(Permit { identity, beside, verified, stale: standing.is_stale, watched })
+        let stale = standing.is_stale;
+        Ok(Permit { identity, beside, verified, stale, watched, announced: None })
     }
 
     /// Lets a proof pass, for the first and last time.
@@ -352,7 +366,7 @@ impl Turn<'_, '_> {
                 self.now,
             )?;
             if is_first {
-                verified.authorize(self.required, self.now)?;
+                verified.authorize(self.required, self.config.routes.audiences(), self.now)?;
             }
             return Ok(admitted.add(verified, self.required));
         }
@@ -380,7 +394,7 @@ impl Turn<'_, '_> {
             now,
         );
         let verdict = match verdict {
-            Ok(()) if is_first => verified.authorize(self.required, now),
+            Ok(()) if is_first => verified.authorize(self.required, config.routes.audiences(), now),
             verdict => verdict,
         };
         let (found, size) = (admitted.add(&verified, self.required), verified.bytes());

@@ -66,6 +66,7 @@
     expect(clippy::arithmetic_side_effects, reason = "clippy knows tests by `#[test]` only")
 )]
 
+pub mod audience;
 pub mod authority;
 pub mod back_off;
 pub mod base64url;

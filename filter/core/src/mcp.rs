@@ -1,5 +1,5 @@
-//! What a gateway has to know of the Model Context Protocol: the headers that say what a request
-//! does, whom a token is for, and which pages may call.
+//! What a gateway has to know of the Model Context Protocol: the headers that say what a request does, and which pages
+//! may call. Whom a token is for is the same question for every service ([`crate::audience`]).
 //!
 //! From version 2026-07-28 on, `Mcp-Method` and `Mcp-Name` repeat what the body says, so that a
 //! gateway can route and decide without reading it. They are the client's words: a decision on them
@@ -16,9 +16,10 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::https_url::{HttpsUrl, same_authority};
 use crate::json::excerpt;
 use crate::request::Field;
+
+pub mod body;
 
 #[cfg(test)]
 mod tests;
@@ -224,22 +225,6 @@ pub fn name(value: &[u8]) -> Result<Cow<'_, str>, McpError> {
 #[must_use]
 pub fn encoded_name(name: &str) -> String {
     format!("=?base64?{}?=", STANDARD.encode(name))
-}
-
-/// Whether `audience`, of a token, is the resource `resource`, of the configuration (RFC 8707 as MCP
-/// narrows it): scheme and host in any case, port 443 written or not, with or without a slash after
-/// the host. A fragment never matches, and paths are compared byte for byte but for one slash at
-/// their end.
-#[must_use]
-pub fn is_same_resource(audience: &str, resource: &str) -> bool {
-    let (Ok(audience), Ok(resource)) = (HttpsUrl::parse(audience), HttpsUrl::parse(resource))
-    else {
-        return false;
-    };
-    let path = |url: HttpsUrl<'_>| url.path.strip_suffix('/').unwrap_or(url.path).to_owned();
-    same_authority(audience.authority, resource.authority)
-        && path(audience) == path(resource)
-        && audience.query == resource.query
 }
 
 /// Whether a page of `origin` may call. Without the header the caller is no page; with several, or

@@ -3,11 +3,12 @@
 //! Nothing here is trusted to be text. A header that is not UTF-8 is an ordinary value that matches
 //! nothing, never an error path of its own: hosts have lost a whole worker to one such byte.
 //!
-//! What this module refuses to do: look at bodies, follow forwarding headers, or repair a request.
+//! What this module refuses to do: hold bodies, follow forwarding headers, or repair a request.
 //! A target that can be read in two ways is refused ([`path`]), because the gate and the service
 //! behind it might differ.
 
 use crate::mcp::McpHeaders;
+use crate::mcp::body::Content;
 use crate::place::Elsewhere;
 
 pub mod path;
@@ -43,6 +44,8 @@ pub struct RequestView<'a> {
     pub upgrades: bool,
     /// What an MCP request says about itself.
     pub mcp: McpHeaders<'a>,
+    /// How the body is written, for routes that read it.
+    pub content: Content<'a>,
     /// Whether the content type says gRPC: then the answer carries a gRPC status.
     pub grpc: bool,
     /// The method that a browser asks about, if this is a CORS preflight: `OPTIONS` with an `origin`, with

@@ -68,6 +68,7 @@ pub enum ResourceMetadataError {
 /// A document that is ready to be sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct MetadataDocument {
+    resource: String,
     authority: String,
     path: String,
     url: String,
@@ -101,6 +102,7 @@ impl MetadataDocument {
         let inserted = if url.path == "/" { "" } else { url.path };
         let path = format!("{WELL_KNOWN_PATH}{inserted}");
         Ok(Self {
+            resource: metadata.resource.clone(),
             authority: url.authority.to_owned(),
             url: format!("https://{}{path}", url.authority),
             path,
@@ -112,6 +114,12 @@ impl MetadataDocument {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The identifier of the resource that it is about.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        &self.resource
     }
 
     /// The path it is served at.

@@ -15,11 +15,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::audience::{AudienceSet, Audiences};
 use crate::in_flight::InFlight;
-use crate::mcp::McpError;
+use crate::json::excerpt;
+use crate::mcp::body::Announced;
+use crate::mcp::{McpError, may_call};
 use crate::record::FactKind;
-use crate::request::RequestView;
 use crate::request::path::{self, PathProblem, Readings};
+use crate::request::{Field, RequestView};
 use crate::slots::{Credentials, SlotSet};
 
 pub mod mcp;
@@ -34,7 +37,9 @@ pub struct Routes {
     by_path: bool,
     by_host: bool,
     by_mcp: bool,
+    verifies_bodies: bool,
     accepted: SlotSet,
+    audiences: Audiences,
 }
 
 /// One route: what it matches, and what it asks for.
@@ -48,6 +53,8 @@ pub struct Route {
     pub hosts: Vec<HostMatch>,
     /// Which MCP requests; without, all requests.
     pub mcp: Option<McpMatch>,
+    /// Pages of which origins may send what it matches; empty for all.
+    pub origins: Vec<String>,
     /// What is asked for.
     pub access: Access,
 }
@@ -64,6 +71,9 @@ pub enum Access {
 /// What a token must say beside being valid.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Requirements {
+    /// One of these must be in the `aud` of the credential that says who calls; if there are none, its issuer's
+    /// audiences suffice.
+    pub audiences: AudienceSet,
     /// All of these scopes. Distinct, in the order of the configuration; may be empty.
     pub scopes: Vec<String>,
     /// How its user was authenticated.
@@ -171,6 +181,12 @@ pub enum RouteError {
     /// Routes depend on what an MCP request does, and it does not say so as the standard asks.
     #[error("what the MCP request does is unclear: {0}")]
     UnclearMessage(McpError),
+    /// A page of an origin that the route does not name sent it, or several origins are named.
+    #[error("pages of {origin} may not call here")]
+    OriginNotAllowed {
+        /// What `Origin` says, shortened.
+        origin: String,
+    },
 }
 
 impl Routes {
@@ -180,19 +196,48 @@ impl Routes {
         let by_path = routes.iter().any(|route| route.path != PathMatch::Any);
         let by_host = routes.iter().any(|route| !route.hosts.is_empty());
         let by_mcp = routes.iter().any(|route| route.mcp.is_some());
+        let verifies = |route: &Route| route.mcp.as_ref().is_some_and(McpMatch::verifies_bodies);
+        let verifies_bodies = routes.iter().any(verifies);
         let default = Access::Token(Requirements::default());
         let all = routes.iter().map(|route| &route.access).chain([&default]);
         let accepted = all.fold(SlotSet::EMPTY, |all, access| match access {
             Access::Public => all,
             Access::Token(required) => all.and(required.credentials.accepted()),
         });
-        Self { routes, default, by_path, by_host, by_mcp, accepted }
+        let audiences = Audiences::default();
+        Self { routes, default, by_path, by_host, by_mcp, verifies_bodies, accepted, audiences }
+    }
+
+    /// The same, whose routes ask for some of these `audiences`.
+    #[must_use]
+    pub fn with_audiences(self, audiences: Audiences) -> Self {
+        Self { audiences, ..self }
+    }
+
+    /// The audiences that any of them asks for.
+    #[must_use]
+    pub const fn audiences(&self) -> &Audiences {
+        &self.audiences
     }
 
     /// Every kind of credential that some route accepts.
     #[must_use]
     pub const fn accepted(&self) -> SlotSet {
         self.accepted
+    }
+
+    /// Which audiences each route asks for, by its place.
+    pub fn asked_audiences(&self) -> impl Iterator<Item = (usize, AudienceSet)> {
+        self.routes.iter().enumerate().filter_map(|(place, route)| match &route.access {
+            Access::Public => None,
+            Access::Token(required) => Some((place, required.audiences)),
+        })
+    }
+
+    /// Whether any of them compares bodies with what the headers say.
+    #[must_use]
+    pub const fn verifies_bodies(&self) -> bool {
+        self.verifies_bodies
     }
 
     /// Whether what passed is watched on any of them.
@@ -207,13 +252,12 @@ impl Routes {
         let host = if self.by_host { host_name(request.host)? } else { String::new() };
         let said = self.by_mcp.then(|| Said::by(request));
         let candidate = |(_, route): &(usize, &Route)| {
-            route.allows_method(request.method)
-                && (route.hosts.is_empty()
-                    || route.hosts.iter().any(|wanted| wanted.matches(&host)))
+            route.allows_method(request.method) && route.allows_host(&host)
         };
         let candidates = || self.routes.iter().enumerate().filter(candidate);
         if !self.by_path {
-            return self.chosen(Choice::among(candidates(), said.as_ref()), said.as_ref());
+            let choice = Choice::among(candidates(), said.as_ref());
+            return self.chosen(choice, said.as_ref(), request.origin);
         }
         let readings = path::readings(request.path_without_query())
             .map_err(|problem| RouteError::AmbiguousPath { problem })?;
@@ -230,14 +274,45 @@ impl Routes {
         if !agree {
             return Err(RouteError::AmbiguousRoute);
         }
-        self.chosen(chosen, said.as_ref())
+        self.chosen(chosen, said.as_ref(), request.origin)
     }
 
-    fn chosen(&self, choice: Choice, said: Option<&Said<'_>>) -> Result<&Access, RouteError> {
+    /// What the body of `request` has to say, if one of the routes that its headers could have led it to asks for that.
+    pub fn announced(&self, request: &RequestView<'_>) -> Result<Option<Announced>, RouteError> {
+        if !self.verifies_bodies {
+            return Ok(None);
+        }
+        // What says nothing has met no route by what it says.
+        let Said::Message(message) = Said::by(request) else { return Ok(None) };
+        let host = if self.by_host { host_name(request.host)? } else { String::new() };
+        let Readings { normal, decoded, bare } = path::readings(request.path_without_query())
+            .map_err(|problem| RouteError::AmbiguousPath { problem })?;
+        let could_meet = |route: &&Route| {
+            let matches = |path: &[u8], form| route.path.matches(path, form);
+            let others = || [&decoded, &bare].into_iter().flatten();
+            route.mcp.as_ref().is_some_and(McpMatch::verifies_bodies)
+                && route.allows_method(request.method)
+                && route.allows_host(&host)
+                && (matches(&normal, PathPattern::normal)
+                    || others().any(|path| matches(path, PathPattern::decoded)))
+        };
+        if !self.routes.iter().any(|route| could_meet(&route)) {
+            return Ok(None);
+        }
+        Announced::by(&message).map(Some).map_err(RouteError::UnclearMessage)
+    }
+
+    fn chosen(
+        &self,
+        choice: Choice,
+        said: Option<&Said<'_>>,
+        origin: Field<'_>,
+    ) -> Result<&Access, RouteError> {
         match choice {
-            Choice::Route(place) => {
-                Ok(self.routes.get(place).map_or(&self.default, |route| &route.access))
-            }
+            Choice::Route(place) => match self.routes.get(place) {
+                Some(route) => route.admits(origin).map(|()| &route.access),
+                None => Ok(&self.default),
+            },
             Choice::Default => Ok(&self.default),
             Choice::Unclear => {
                 let error = said.map_or(McpError::NoMessage, Said::error);
@@ -248,6 +323,23 @@ impl Routes {
 }
 
 impl Route {
+    /// Whether a page of `origin` may send what it matches, if a page did. Whoever is lured to a page, and has a service
+    /// in reach that the page's owner has not, would else send that owner's requests (DNS rebinding).
+    fn admits(&self, origin: Field<'_>) -> Result<(), RouteError> {
+        if self.origins.is_empty() || may_call(origin, &self.origins) {
+            return Ok(());
+        }
+        let origin = match origin {
+            Field::One(origin) => format!("`{}`", excerpt(&String::from_utf8_lossy(origin))),
+            Field::Absent | Field::Many => "several origins".to_owned(),
+        };
+        Err(RouteError::OriginNotAllowed { origin })
+    }
+
+    fn allows_host(&self, host: &str) -> bool {
+        self.hosts.is_empty() || self.hosts.iter().any(|wanted| wanted.matches(host))
+    }
+
     fn allows_method(&self, method: &[u8]) -> bool {
         let method = if method == b"HEAD" { b"GET" } else { method };
         self.methods.is_empty()

@@ -172,6 +172,12 @@ impl Credentials {
         self.choices.iter().fold(SlotSet::EMPTY, |all, choice| all.and(*choice))
     }
 
+    /// Whether each combination has a credential in `Authorization`.
+    #[must_use]
+    pub fn always_bearer(&self) -> bool {
+        self.choices.iter().all(|choice| !choice.within(SlotSet::BEARER).is_empty())
+    }
+
     /// What is missing for a request that brings `brought`; nothing if that suffices.
     #[must_use]
     pub fn missing(&self, brought: SlotSet) -> Option<Slot> {

@@ -20,6 +20,9 @@
 //! | brings a workload's token or proof that is not valid, or none | 400 | none |
 //! | brings a Txn-Token that is not valid, or none | 401 | `Bearer` without error |
 //! | cannot be routed without a guess | 400 | none |
+//! | comes from a page that may not call | 403 | none |
+//! | has a body that does not say what its headers say | 400 | none |
+//! | has a body that is too long to be read | 413 | none |
 //! | cannot be judged now | 503 and `Retry-After` | none |
 //!
 //! This module refuses to make permits: only [`crate::gate::Gate::decide`] can. Nothing in a denial
@@ -32,6 +35,7 @@ use crate::credential::CredentialError;
 use crate::dpop::DpopError;
 use crate::json::JsonError;
 use crate::jws::{Algorithm, JwsError};
+use crate::mcp::body::BodyError;
 use crate::record::{FactKind, SignalId};
 use crate::replay::ReplayError;
 use crate::route::{RouteError, StepUp};
@@ -75,6 +79,12 @@ pub enum Denial {
     /// No route can be chosen without a guess.
     #[error("{0}")]
     Route(#[from] RouteError),
+    /// The body is not what the headers say, or cannot be compared with them.
+    #[error("{0}")]
+    Body(#[from] BodyError),
+    /// The route reads bodies, and so many are held back until they are whole.
+    #[error("{0} bodies are held back, and no more can be")]
+    TooManyBodies(usize),
     /// No token, or not in the one way that is accepted.
     #[error("{error}")]
     Credential {
@@ -157,6 +167,16 @@ pub enum Denial {
         /// What `aud` says, shortened.
         audience: String,
         /// What the issuer's configuration names.
+        expected: String,
+    },
+    /// Made for another of the services behind this gateway.
+    #[error(
+        "of the routes' audiences the token has `{audience}`, this route asks for `{expected}`"
+    )]
+    NotForRoute {
+        /// The audiences of other routes that `aud` has, as the configuration writes them; empty for none.
+        audience: String,
+        /// What the route's configuration names.
         expected: String,
     },
     /// A kind of token that the route does not accept.

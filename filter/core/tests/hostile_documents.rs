@@ -3,11 +3,14 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows has failed")]
 
 use proptest::prelude::*;
+use rescind_core::audience::Audiences;
 use rescind_core::bundle::Bundle;
 use rescind_core::discovery::{WellKnown, jwks_location};
 use rescind_core::https_url::{HttpsUrl, same_authority};
 use rescind_core::json::{self, Limits};
-use rescind_core::mcp;
+use rescind_core::mcp::body::Announced;
+use rescind_core::mcp::{self, McpError, McpHeaders, McpRequest};
+use rescind_core::request::Field;
 use rescind_core::resource_metadata::{MetadataDocument, ResourceMetadata};
 use rescind_core::spiffe::{JwtSvid, SpiffeId};
 use rescind_core::status_list::{CompactList, StatusList, StatusListToken, StatusReference};
@@ -19,6 +22,15 @@ fn shards(shards: &'static [&'static str]) -> impl Strategy<Value = String> {
     let any =
         prop_oneof![4 => proptest::sample::select(shards).prop_map(str::to_owned), 1 => ".{0,3}"];
     proptest::collection::vec(any, 0..12).prop_map(|parts| parts.concat())
+}
+
+/// A request that says what it does.
+fn message() -> Result<McpRequest<'static>, McpError> {
+    McpRequest::parse(&McpHeaders {
+        protocol_version: Field::One(b"2026-07-28"),
+        method: Field::One(b"a"),
+        name: Field::One(b"a"),
+    })
 }
 
 const URL: &[&str] = &[
@@ -119,6 +131,9 @@ proptest! {
             let _ = StatusListToken::parse(&payload, "https://a/");
             let _ = payload.as_object().map(StatusReference::find);
         }
+        if let Ok(message) = message() {
+            let _ = Announced::by(&message).map(|announced| announced.check(text.as_bytes()));
+        }
     }
 
     #[test]
@@ -127,7 +142,10 @@ proptest! {
         if let Ok(name) = mcp::name(text.as_bytes()) {
             prop_assert!(!name.is_empty());
         }
-        let _ = mcp::is_same_resource(&text, "https://a/");
+        let mut known = Audiences::default();
+        let added = known.add(&text);
+        prop_assert_eq!(added, Ok(known.of([text.as_str()])));
+        let _ = known.add("https://a/");
     }
 
     #[test]

@@ -81,8 +81,14 @@ fn without_parameters(path: &str) -> String {
 }
 
 fn routes() -> Routes {
-    let route =
-        |path: PathMatch, access| Route { path, methods: vec![], hosts: vec![], mcp: None, access };
+    let route = |path: PathMatch, access| Route {
+        path,
+        methods: vec![],
+        hosts: vec![],
+        mcp: None,
+        origins: vec![],
+        access,
+    };
     let pattern = |path| PathPattern::new(path).expect("a good pattern");
     let admin =
         Access::Token(Requirements { scopes: vec!["admin".to_owned()], ..Requirements::default() });

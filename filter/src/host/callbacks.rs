@@ -67,8 +67,8 @@ extern "C" fn proxy_on_tick(root: u32) {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(context: u32, _count: usize, _end: u32) -> u32 {
-    vm::on_request(context).code()
+extern "C" fn proxy_on_request_headers(context: u32, _count: usize, end: u32) -> u32 {
+    vm::on_request(context, end != 0).code()
 }
 
 #[unsafe(no_mangle)]
@@ -83,8 +83,14 @@ extern "C" fn proxy_on_http_call_response(
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_body(_context: u32, _size: usize, _end: u32) -> u32 {
-    CONTINUE
+extern "C" fn proxy_on_request_body(context: u32, size: usize, end: u32) -> u32 {
+    vm::on_body(context, Some(size), end != 0).code()
+}
+
+/// A body before trailers has no end of its own.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_trailers(context: u32, _count: usize) -> u32 {
+    vm::on_body(context, None, true).code()
 }
 
 #[unsafe(no_mangle)]

@@ -45,6 +45,7 @@ pub(crate) enum Map {
 /// Which bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Buffer {
+    RequestBody = 0,
     CalloutResponse = 4,
     Configuration = 7,
 }

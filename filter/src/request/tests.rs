@@ -205,3 +205,15 @@ fn cookies_are_rewritten_where_the_host_does_what_it_says_and_refused_elsewhere(
     }
     assert!(fake::with(|host| host.set.is_empty() && host.removed.is_empty()));
 }
+
+#[test]
+fn the_origin_is_shown_once_or_as_many() {
+    for (headers, origin) in [
+        (&[("Origin", "https://a")][..], Field::One(&b"https://a"[..])),
+        (&[("origin", "https://a"), ("Origin", "https://a")], Field::Many),
+        (&[("origin", "")], Field::One(b"")),
+        (&[("origins", "https://a")], Field::Absent),
+    ] {
+        assert!(read(&map(headers)).view.origin == origin, "{headers:?}");
+    }
+}

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use rescind_core::audience::Audiences;
 use rescind_core::bundle::Bundle;
 use rescind_core::discovery::{WellKnown, jwks_location};
 use rescind_core::json::{self, Limits};
 use rescind_core::jwk::KeySet;
 use rescind_core::jws::{Algorithm, DEFAULT_MAX_TOKEN_BYTES, Jws};
 use rescind_core::lifetime::LifetimeRules;
+use rescind_core::mcp::body::{Announced, Content};
+use rescind_core::mcp::{McpHeaders, McpRequest};
 use rescind_core::origin::Origin;
 use rescind_core::request::Field;
 use rescind_core::spiffe::TrustDomain;
@@ -44,9 +47,47 @@ pub fn fetched(data: &[u8]) {
                 assert!(found.path.contains("/.well-known/") && !found.authority.contains('@'));
             }
         }
-        let _ = mcp::is_same_resource(text, "https://a/");
+        let mut known = Audiences::default();
+        let added = known.add(text);
+        assert_eq!(added, Ok(known.of([text])));
+        // Whatever else is written for the same is the same both ways round.
+        let is_other = known.of(["https://a/"]).is_empty();
+        assert_eq!(known.add("https://a/") == added, !is_other);
     }
     let _ = mcp::name(data).is_ok();
+}
+
+/// A body of an MCP request that is announced as a call of the tool `a`.
+///
+/// # Panics
+///
+/// When one passes that a general reader sees something else in.
+pub fn mcp_body(data: &[u8]) {
+    let one = |text: &'static str| Field::One(text.as_bytes());
+    let headers = McpHeaders {
+        protocol_version: one("2026-07-28"),
+        method: one("tools/call"),
+        name: one("a"),
+    };
+    let Ok(announced) = McpRequest::parse(&headers).map(|message| Announced::by(&message)) else {
+        return;
+    };
+    if announced.is_ok_and(|announced| announced.check(data).is_ok()) {
+        let body: serde_json::Value = serde_json::from_slice(data).expect("strict JSON is JSON");
+        assert_eq!(body["method"], "tools/call");
+        assert_eq!(body["params"]["name"], "a");
+        let members = |value: &serde_json::Value| {
+            let members = value.as_object().into_iter().flatten();
+            members.map(|(name, _)| name.to_lowercase()).collect::<Vec<_>>()
+        };
+        let count = |value, name| members(value).iter().filter(|known| *known == name).count();
+        assert!(count(&body, "method") == 1 && count(&body, "params") == 1);
+        assert_eq!(count(&body["params"], "name"), 1);
+    }
+    let content = Content { media_type: Field::One(data), encoding: Field::Absent };
+    if content.check().is_ok() {
+        assert!(data.is_ascii());
+    }
 }
 
 /// A list of statuses, compressed and as it is kept.

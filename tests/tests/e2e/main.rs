@@ -19,6 +19,7 @@ mod istio;
 mod key_sets;
 mod load;
 mod mcp;
+mod mcp_bodies;
 mod memory;
 mod module;
 mod nginx;

@@ -1,7 +1,7 @@
 //! Tools that ask for more than others: routes by what an MCP request says it does.
 
 use rescind_e2e::http::{Message, Request};
-use rescind_e2e::issuer::now;
+use rescind_e2e::issuer::{AUDIENCE, now};
 use rescind_e2e::site::{Plan, Site};
 use serde_json::json;
 
@@ -92,4 +92,99 @@ fn no_request_gets_around_a_tools_route_by_its_headers() {
     assert_eq!(site.upstream.served(), served, "none of them reached the service");
     site.envoy.logged("the reason", |line| line["reason"] == "unclear_mcp_message");
     assert_eq!(site.call(&token), 200, "elsewhere the headers are nobody's business");
+}
+
+/// Two servers behind one gateway, each with an audience of its own, and one path that is for neither.
+#[test]
+fn a_token_for_one_server_is_refused_at_the_other() {
+    const A: &str = "https://mcp.example.com/a";
+    const B: &str = "https://mcp.example.com/b";
+    let filter = json!({
+        "routes": [
+            { "path_prefix": "/a", "audiences": [A] },
+            { "path_prefix": "/b", "audiences": [B] },
+        ],
+        "resources": [{ "resource": A }, { "resource": B }],
+    });
+    let section = json!({ "audiences": [AUDIENCE, A, B] });
+    let site = Site::with(&Plan { filter, section, ..Plan::default() });
+    let token = |aud: serde_json::Value| site.issuer.token_with("agent", &json!({ "aud": aud }));
+    let served = site.upstream.served();
+    let mut passed = 0;
+    for (aud, a, b) in [
+        (json!(A), 200, 401),
+        (json!("https://MCP.example.com:443/a/"), 200, 401),
+        (json!(B), 401, 200),
+        (json!([A, B]), 200, 200),
+        (json!(AUDIENCE), 401, 401),
+        (json!(format!("{A}/other")), 401, 401),
+    ] {
+        let token = token(aud.clone());
+        // Known to the gateway or not, in either order.
+        for (path, expected) in [("/a", a), ("/b/x", b), ("/a", a), ("/b", b)] {
+            let answer = site.envoy.send(&Request::get(path).bearer(&token));
+            assert_eq!(answer.status(), expected, "{aud} at {path}");
+            passed += u64::from(expected == 200);
+            if expected == 401 {
+                let challenge = answer.header("www-authenticate").unwrap_or_default();
+                let document = path.trim_end_matches("/x");
+                let document = format!(
+                    "resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource{document}\""
+                );
+                assert!(challenge.contains(&document), "{challenge}");
+                assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
+            }
+        }
+    }
+    assert_eq!(site.upstream.served(), served + passed);
+    site.envoy.logged("the reason", |line| line["reason"] == "not_for_route");
+    assert_eq!(site.call(&token(json!(A))), 200, "elsewhere any audience of the issuer does");
+}
+
+#[test]
+fn a_page_that_may_not_call_is_refused_before_its_token_is_looked_at() {
+    let origins = json!(["https://app.example.com"]);
+    let routes = json!([
+        { "path": "/mcp", "origins": origins, "cors_preflight": true },
+        { "path": "/public", "origins": origins, "access": "public" },
+    ]);
+    let site = Site::with(&Plan { filter: json!({ "routes": routes }), ..Plan::default() });
+    let token = site.issuer.token("agent");
+    let served = site.upstream.served();
+    let evil = "https://evil.example";
+    for origins in [
+        &[evil][..],
+        &["null"],
+        &[""],
+        &["https://app.example.com", evil],
+        &["https://app.example.com", "https://app.example.com"],
+        &["https://app.example.com:443"],
+        &["https://app.example.com.evil.example"],
+    ] {
+        for path in ["/mcp", "/public", "/mcp?access_token=x"] {
+            for token in [&*token, "garbage"] {
+                let request = Request::post(path, "application/json", "{}").bearer(token);
+                let request =
+                    origins.iter().fold(request, |request, o| request.header("Origin", o));
+                let refused = site.envoy.send(&request);
+                assert_eq!(refused.status(), 403, "{path}, {origins:?}");
+                assert_eq!(refused.header("www-authenticate"), None);
+            }
+        }
+    }
+    let preflight = |origin: &str| {
+        let request = Request::new("OPTIONS", "/mcp").header("origin", origin);
+        site.envoy.send(&request.header("access-control-request-method", "POST")).status()
+    };
+    assert_eq!(preflight(evil), 403);
+    assert_eq!(site.upstream.served(), served, "none of them reached the service");
+    assert_eq!(preflight("https://app.example.com"), 200);
+    for origin in [None, Some("https://app.example.com")] {
+        let request = Request::post("/mcp", "application/json", "{}").bearer(&token);
+        let request = origin.into_iter().fold(request, |request, o| request.header("origin", o));
+        assert_eq!(site.envoy.send(&request).status(), 200, "{origin:?}");
+    }
+    site.envoy.logged("the reason", |line| line["reason"] == "origin_not_allowed");
+    let elsewhere = Request::get("/orders").bearer(&token).header("origin", evil);
+    assert_eq!(site.envoy.send(&elsewhere).status(), 200, "no other route asks");
 }

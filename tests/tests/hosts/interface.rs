@@ -48,7 +48,8 @@ const WASI: &[(&str, Signature)] = &[
 ];
 
 /// Callbacks that some host calls without looking for them first, or does not load a module without: all of them on
-/// Kong, and `proxy_on_done`, whose absence APISIX reports at every request.
+/// Kong, and `proxy_on_done`, whose absence APISIX reports at every request. And `proxy_on_request_trailers`, by which
+/// Envoy says that a body is whole.
 const CALLED: &[(&str, Signature)] = &[
     ("_initialize", ("", "")),
     ("proxy_abi_version_0_2_1", ("", "")),
@@ -61,6 +62,7 @@ const CALLED: &[(&str, Signature)] = &[
     ("proxy_on_memory_allocate", ("i", "i")),
     ("proxy_on_request_body", ("iii", "i")),
     ("proxy_on_request_headers", ("iii", "i")),
+    ("proxy_on_request_trailers", ("ii", "i")),
     ("proxy_on_response_body", ("iii", "i")),
     ("proxy_on_response_headers", ("iii", "i")),
     ("proxy_on_tick", ("i", "")),

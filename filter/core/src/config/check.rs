@@ -17,6 +17,7 @@ use crate::base64url;
 use crate::credential::Schemes;
 use crate::feed::FeedKey;
 use crate::identity::{IdentityHeaders, MAX_HYPHENS};
+use crate::mcp::body::{DEFAULT_BODY_BYTES, MAX_BODY_BYTES};
 use crate::{json, jws, xfcc};
 
 mod challenge;
@@ -118,6 +119,7 @@ impl Check {
             self.refuse_reserved_places(issuers, &places, &identity.headers);
         }
         self.refuse_unusable(routes.as_ref(), issuers.as_deref(), proofs.is_some());
+        self.refuse_foreign_audiences(routes.as_ref(), issuers.as_deref());
         let dpop_algorithms = proofs.as_ref().map(Proofs::algorithm_names).unwrap_or_default();
         Some(Config {
             issuers: issuers?,
@@ -353,10 +355,14 @@ impl Check {
         let entries = self.number(entries, &at("token_cache_entries"), 0, 1_000_000);
         let bytes = raw.token_cache_bytes.unwrap_or(16 * 1024 * 1024);
         let bytes = self.number(bytes, &at("token_cache_bytes"), 0, MAX_CACHE_BYTES);
+        let body = raw.max_mcp_body_bytes.unwrap_or(u64::try_from(DEFAULT_BODY_BYTES).ok()?);
+        let most = u64::try_from(MAX_BODY_BYTES).ok()?;
+        let body = self.number(body, &at("max_mcp_body_bytes"), 1024, most);
         Some(Limits {
             max_token_bytes: usize::try_from(token?).ok()?,
             token_cache_entries: usize::try_from(entries?).ok()?,
             token_cache_bytes: usize::try_from(bytes?).ok()?,
+            max_mcp_body_bytes: usize::try_from(body?).ok()?,
         })
     }
 

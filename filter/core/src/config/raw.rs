@@ -92,8 +92,10 @@ pub(super) struct RawRoute {
     pub(super) methods: Option<Vec<String>>,
     pub(super) hosts: Option<Vec<String>>,
     pub(super) mcp: Option<RawMcp>,
+    pub(super) origins: Option<Vec<String>>,
     pub(super) access: Option<String>,
     pub(super) credentials: Option<Vec<String>>,
+    pub(super) audiences: Option<Vec<String>>,
     pub(super) scopes: Option<Vec<String>>,
     pub(super) acr_values: Option<Vec<String>>,
     pub(super) max_age_secs: Option<u64>,
@@ -112,6 +114,7 @@ pub(super) struct RawMcp {
     pub(super) methods: Option<Vec<String>>,
     pub(super) names: Option<Vec<String>>,
     pub(super) older_versions: Option<bool>,
+    pub(super) verify_body: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -188,4 +191,5 @@ pub(super) struct RawLimits {
     pub(super) max_token_bytes: Option<u64>,
     pub(super) token_cache_entries: Option<u64>,
     pub(super) token_cache_bytes: Option<u64>,
+    pub(super) max_mcp_body_bytes: Option<u64>,
 }

@@ -98,6 +98,12 @@ const MCP: &[Field] = &[
         "false: refused",
         "Instead of the two others: requests of versions before 2026-07-28, which do not say what they do, and what is no POST.",
     ),
+    field(
+        "verify_body",
+        Kind::Flag,
+        "false: the server's task",
+        "Whether the body must say what the headers say (Envoy only): it is held back until it is whole, and the service does not get it if it differs, is no strict JSON, or is longer than `limits.max_mcp_body_bytes`. Counts for every message that could meet this route, whichever its headers choose.",
+    ),
 ];
 
 const ROUTE: &[Field] = &[
@@ -127,6 +133,12 @@ const ROUTE: &[Field] = &[
         "Only MCP requests whose headers say that they do this (2026-07-28). One that could be meant and does not say so clearly is refused.",
     ),
     field(
+        "origins",
+        Kind::Texts,
+        "all",
+        "Only pages of these origins may call: `https://app.example.com`. A browser's request for a page of another one, or of `null`, is refused with 403, whatever it brings (MCP asks for it, against DNS rebinding). Requests without `Origin` are of no page.",
+    ),
+    field(
         "access",
         Kind::Text,
         "`token`",
@@ -137,6 +149,12 @@ const ROUTE: &[Field] = &[
         Kind::Texts,
         "`[access_token, jwt_svid]`",
         "A choice between `access_token` and `jwt_svid` (`Authorization`), `txn_token` (`Txn-Token`) and `workload_token` (`Workload-Identity-Token` with a proof), and between combinations such as `txn_token+workload_token`, of which all are asked for. Whatever is accepted and sent must be valid. Scopes, `acr` and `auth_time` are those of the first in this order.",
+    ),
+    field(
+        "audiences",
+        Kind::Texts,
+        "any of its issuer's",
+        "The token's `aud` must have one of these: those of the service behind the route, where there are several behind one gateway. An https URL is compared as a resource's identifier (RFC 8707, as MCP asks): scheme and host in any case, with or without a slash at the end. The challenge names the document of that resource.",
     ),
     field("scopes", Kind::Texts, "none", "The token must have all of these scopes."),
     field(
@@ -390,4 +408,10 @@ const LIMITS: &[Field] = &[
         "How many verified tokens are remembered; 0 for none.",
     ),
     field("token_cache_bytes", Kind::Number, "16777216", "How much memory they may take."),
+    field(
+        "max_mcp_body_bytes",
+        Kind::Number,
+        "262144",
+        "The longest body of an MCP request that is read (`routes[].mcp.verify_body`); longer ones are refused with 413. From 1024 to 524288. Envoy must be allowed to keep as much (`per_connection_buffer_limit_bytes`, 1 MiB unless set).",
+    ),
 ];

@@ -16,6 +16,7 @@ mod places;
 mod proofs;
 mod reasons;
 mod reference;
+mod routes;
 mod slots;
 mod status;
 
@@ -95,7 +96,9 @@ fn most() -> Value {
         {"path": "/payments", "acr_values": ["phrh", "phr"], "max_age_secs": 300, "cors_preflight": true,
          "compliant_device": true, "max_risk": "low", "min_assurance": 3, "unchanged_claims": true, "on_gap": "deny",
          "in_flight": "cut"},
-        {"path": "/mcp", "mcp": {"methods": ["tools/call"], "names": ["transfer_*"]}, "scopes": ["pay"]},
+        {"path": "/mcp", "mcp": {"methods": ["tools/call"], "names": ["transfer_*"], "verify_body": true}, "scopes": ["pay"],
+         "audiences": ["https://API.example.com/", "a"],
+         "origins": ["https://app.example.com", "http://localhost:6274"]},
     ]);
     config["revocation"]["table"] = json!("blue");
     config["revocation"]["max_staleness_secs"] = json!(30);
@@ -128,8 +131,7 @@ fn most() -> Value {
         "audiences": ["api"], "max_lifetime_secs": 20,
     });
     config["danger_xfcc_elements"] = json!(1);
-    config["limits"] =
-        json!({"max_token_bytes": 4096, "token_cache_entries": 10, "token_cache_bytes": 1000});
+    config["limits"] = json!({"max_token_bytes": 4096, "token_cache_entries": 10, "token_cache_bytes": 1000, "max_mcp_body_bytes": 4096});
     config
 }
 
@@ -171,8 +173,12 @@ fn the_shortest_configuration_has_these_defaults() {
     assert!(!config.identity.filter_state);
     assert!(!config.identity.forward_token);
     assert_eq!(config.challenge, Challenge::default());
-    let limits =
-        Limits { max_token_bytes: 8192, token_cache_entries: 10_000, token_cache_bytes: 16 << 20 };
+    let limits = Limits {
+        max_token_bytes: 8192,
+        token_cache_entries: 10_000,
+        token_cache_bytes: 16 << 20,
+        max_mcp_body_bytes: 256 << 10,
+    };
     assert_eq!(config.limits, limits);
 }
 

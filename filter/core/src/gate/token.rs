@@ -8,6 +8,7 @@
 use super::Context;
 use super::binding::Binding;
 use super::verified::{Lifetime, StatusPlace, Verified};
+use crate::audience::{AudienceSet, Audiences};
 use crate::claims::{self, Claims};
 use crate::config::{Config, Issuer, TokenType};
 use crate::json::{self, Limits, Value, excerpt};
@@ -75,11 +76,11 @@ pub(super) fn verify(
         required(claims.client_id.or(claims.azp), "client_id")?;
         required(claims.jti, "jti")?;
     }
-    audience(&claims, issuer)?;
+    let audiences = audiences(&claims, issuer, config.routes.audiences())?;
     let lifetime = lifetime(&claims, issuer, now)?;
     let status = status(&payload, issuer)?;
     let subjects = subjects(&claims, issuer, hasher)?;
-    let draft = Draft { slot, issuer: place, key, lifetime, status, subjects };
+    let draft = Draft { slot, issuer: place, key, audiences, lifetime, status, subjects };
     let verified = Verified::new(draft, &claims, subject, &config.identity.headers);
     Ok(verified.with_binding(binding).with_place(found_in))
 }
@@ -89,6 +90,8 @@ pub(super) struct Draft {
     pub(super) slot: Slot,
     pub(super) issuer: usize,
     pub(super) key: KeyMark,
+    /// Which of the routes' audiences it has.
+    pub(super) audiences: AudienceSet,
     pub(super) lifetime: Lifetime,
     pub(super) status: Option<StatusPlace>,
     pub(super) subjects: Vec<SubjectHash>,
@@ -172,12 +175,20 @@ pub(super) fn signing_key(
     })
 }
 
-fn audience(claims: &Claims<'_>, issuer: &Issuer) -> Result<(), Denial> {
+/// Which of the routes' audiences, `known`, the token is for. It must be for one of its issuer's, whether a route names
+/// that or not; then it is compared byte for byte. An audience that its issuer does not have counts nowhere.
+fn audiences(
+    claims: &Claims<'_>,
+    issuer: &Issuer,
+    known: &Audiences,
+) -> Result<AudienceSet, Denial> {
     if claims.aud.is_empty() {
         return Err(Denial::MissingClaim { claim: "aud" });
     }
-    if issuer.audiences.iter().any(|audience| claims.has_audience(audience)) {
-        return Ok(());
+    let own = known.of(issuer.audiences.iter().map(String::as_str));
+    let found = known.of(claims.aud.iter().copied()).within(own);
+    if !found.is_empty() || issuer.audiences.iter().any(|audience| claims.has_audience(audience)) {
+        return Ok(found);
     }
     Err(Denial::WrongAudience {
         audience: excerpt(&claims.aud.join(" ")),

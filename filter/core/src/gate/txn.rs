@@ -6,6 +6,7 @@
 use super::Context;
 use super::token::{self, Draft};
 use super::verified::Verified;
+use crate::audience::AudienceSet;
 use crate::claims::audiences;
 use crate::config::Config;
 use crate::json::{self, Limits, Value, excerpt};
@@ -53,7 +54,16 @@ pub(super) fn verify(
     let subjects = token::subjects(claims, issuer, hasher)?;
     let lifetime = token::lifetime(claims, issuer, now)?;
     let status = token::status(&payload, issuer)?;
-    let draft = Draft { slot: Slot::TxnToken, issuer: place, key, lifetime, status, subjects };
+    let draft = Draft {
+        slot: Slot::TxnToken,
+        issuer: place,
+        key,
+        // It is for a trust domain, and no route names one.
+        audiences: AudienceSet::EMPTY,
+        lifetime,
+        status,
+        subjects,
+    };
     Ok(Verified::new(draft, claims, sub, &config.identity.headers))
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::binding::Binding;
 use super::token::Draft;
 use super::{Context, Standing};
+use crate::audience::{AudienceSet, Audiences};
 use crate::claims::Claims;
 use crate::event;
 use crate::identity::{Identity, IdentityHeaders};
@@ -32,6 +33,8 @@ pub(super) struct Verified {
     /// The issuer's place in the configuration.
     issuer: usize,
     key: KeyMark,
+    /// Which of the routes' audiences it is for.
+    audiences: AudienceSet,
     lifetime: Lifetime,
     /// The names that `scope` has, with blanks between them: one allocation for all.
     scopes: Box<str>,
@@ -90,7 +93,7 @@ impl Verified {
         subject: &str,
         names: &IdentityHeaders,
     ) -> Self {
-        let Draft { slot, issuer, key, lifetime, status, subjects } = draft;
+        let Draft { slot, issuer, key, audiences, lifetime, status, subjects } = draft;
         let authentication =
             Authentication { acr: claims.acr.map(Box::from), auth_time: claims.auth_time };
         Self {
@@ -98,6 +101,7 @@ impl Verified {
             place: None,
             issuer,
             key,
+            audiences,
             lifetime,
             scopes: claims.scope.join(" ").into(),
             authentication,
@@ -164,9 +168,19 @@ impl Verified {
         Ok(())
     }
 
-    /// Check 7: how its user was authenticated, and what it is for.
-    pub(super) fn authorize(&self, required: &Requirements, now: UnixTime) -> Result<(), Denial> {
-        let Requirements { scopes, step_up, .. } = required;
+    /// Check 7: whom it is for, of the `known` audiences, how its user was authenticated, and what it allows.
+    pub(super) fn authorize(
+        &self,
+        required: &Requirements,
+        known: &Audiences,
+        now: UnixTime,
+    ) -> Result<(), Denial> {
+        let Requirements { audiences, scopes, step_up, .. } = required;
+        if !audiences.is_empty() && !audiences.meets(self.audiences) {
+            let listed = |set| known.written(set).collect::<Vec<_>>().join(" ");
+            let (audience, expected) = (listed(self.audiences), listed(*audiences));
+            return Err(Denial::NotForRoute { audience, expected });
+        }
         if !self.authentication.suffices(step_up, self.lifetime.leeway, now) {
             return Err(Denial::InsufficientAuthentication {
                 step_up: step_up.clone(),

@@ -2,6 +2,7 @@
 
 use super::verified::Verified;
 use super::{Context, Gate, Standing, standing};
+use crate::audience::Audiences;
 use crate::in_flight::Cut;
 use crate::metrics::Counters;
 use crate::route::Requirements;
@@ -27,6 +28,7 @@ impl Watched {
     fn judge(
         &mut self,
         standing: Standing,
+        known: &Audiences,
         context: &mut Context<'_>,
         statuses: &mut StatusStore,
         counters: &mut Counters,
@@ -36,7 +38,7 @@ impl Watched {
             return Err(Denial::KeyWithdrawn(self.verified.identity.issuer().to_owned()));
         }
         self.verified.judge(standing, &self.required, context, statuses, counters, now)?;
-        if self.is_first { self.verified.authorize(&self.required, now) } else { Ok(()) }
+        if self.is_first { self.verified.authorize(&self.required, known, now) } else { Ok(()) }
     }
 }
 
@@ -68,12 +70,13 @@ impl Gate {
         }
         let standing = standing(&self.config, context, now);
         let mark = standing.as_ref().ok().map(|standing| (standing.epoch, standing.keys_version));
+        let known = self.config.routes.audiences();
         let (statuses, counters) = (&mut self.statuses, &mut self.counters);
         self.streams.judge(mark, now, |tokens| {
             let standing = standing.clone()?;
-            tokens
-                .iter_mut()
-                .try_for_each(|token| token.judge(standing, context, statuses, counters, now))
+            tokens.iter_mut().try_for_each(|token| {
+                token.judge(standing, known, context, statuses, counters, now)
+            })
         })
     }
 }

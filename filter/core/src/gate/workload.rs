@@ -8,6 +8,7 @@ use super::Context;
 use super::offered::{Opaque, bearer_digest, txn_digest};
 use super::token::{self, Draft};
 use super::verified::Verified;
+use crate::audience::AudienceSet;
 use crate::claims::Claims;
 use crate::config::Config;
 use crate::json::{self, Limits, excerpt};
@@ -63,7 +64,16 @@ pub(super) fn verify(
     let subjects = token::within_limit(subjects)?;
     let lifetime = token::lifetime(&claims, issuer, now)?;
     let status = token::status(&payload, issuer)?;
-    let draft = Draft { slot: Slot::WorkloadToken, issuer: place, key, lifetime, status, subjects };
+    let draft = Draft {
+        slot: Slot::WorkloadToken,
+        issuer: place,
+        key,
+        // It is for everybody (draft-ietf-wimse-workload-creds).
+        audiences: AudienceSet::EMPTY,
+        lifetime,
+        status,
+        subjects,
+    };
     let verified = Verified::new(draft, &claims, wit.id.as_str(), &config.identity.headers);
     Ok(verified.with_possession(wit.key))
 }

@@ -7,7 +7,11 @@
 //! refused. Versions before have no headers; whoever serves their clients gives them one route of their own
 //! ([`McpMatch::OlderVersions`]), which should ask for all that any tool needs.
 //!
-//! What this module refuses to do: read bodies. Most hosts do not show them in time.
+//! A server that does not compare them is helped by `verify_body`: then the gateway does ([`crate::mcp::body`]), where
+//! the host can hold bodies back. A lie in the headers chooses the route, so it would also choose one that does not
+//! compare: if one route of those that a message could meet does, they all do.
+//!
+//! What this module refuses to do: read bodies itself. Most hosts do not show them in time.
 
 use super::Route;
 use crate::mcp::{McpError, McpRequest};
@@ -22,6 +26,8 @@ pub enum McpMatch {
         methods: Vec<TextMatch>,
         /// The tool, prompt or resource; empty for all, and for methods that name none.
         names: Vec<TextMatch>,
+        /// Whether what the headers say is compared with the body, of every message that could meet this route.
+        verify_body: bool,
     },
     /// Those that say nothing: of versions before 2026-07-28, and what is no POST.
     OlderVersions,
@@ -114,8 +120,14 @@ impl Choice {
 }
 
 impl McpMatch {
+    /// Whether bodies have to say what made a request meet this route, or pass it over.
+    #[must_use]
+    pub const fn verifies_bodies(&self) -> bool {
+        matches!(self, Self::Says { verify_body: true, .. })
+    }
+
     fn matches(&self, message: &McpRequest<'_>) -> bool {
-        let Self::Says { methods, names } = self else { return false };
+        let Self::Says { methods, names, .. } = self else { return false };
         let fits = |wanted: &[TextMatch], text: Option<&str>| {
             wanted.is_empty()
                 || text.is_some_and(|text| wanted.iter().any(|wanted| wanted.matches(text)))

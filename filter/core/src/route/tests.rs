@@ -16,7 +16,7 @@ fn scopes(scopes: &[&str]) -> Access {
 
 fn prefix(path: &str, access: Access) -> Route {
     let path = PathMatch::Prefix(PathPattern::new(path).unwrap());
-    Route { path, methods: Vec::new(), hosts: Vec::new(), mcp: None, access }
+    Route { path, methods: Vec::new(), hosts: Vec::new(), mcp: None, origins: Vec::new(), access }
 }
 
 fn exact(path: &str, access: Access) -> Route {
@@ -156,6 +156,7 @@ fn hosts_are_compared_without_case_port_and_root_dot() {
             HostMatch::Below(".internal.example.com".to_owned()),
         ],
         mcp: None,
+        origins: Vec::new(),
         access: scopes(&["admin"]),
     };
     let routes = Routes::new(vec![admin]);

@@ -51,7 +51,7 @@ impl Denial {
 
     fn explained(&self, class: Class, one_token: &'static str) -> Option<Reason> {
         let (error, description) = match class {
-            Class::BadRequest | Class::Forbidden | Class::NotNow => return None,
+            Class::BadRequest | Class::Forbidden | Class::TooLong | Class::NotNow => return None,
             // Without credentials there is no error (RFC 6750 §3.1), but the scopes help to get the
             // right token.
             Class::NoCredentials => ("", ""),

@@ -3,8 +3,10 @@
 use super::Denial;
 use crate::credential::CredentialError;
 use crate::dpop;
+use crate::mcp::body::BodyError;
 use crate::record::FactKind;
 use crate::replay::ReplayError;
+use crate::route::RouteError;
 use crate::slots::Slot;
 
 /// What a client is told; all it is told.
@@ -19,6 +21,7 @@ pub(super) enum Class {
     InsufficientScope,
     Forbidden,
     BadRequest,
+    TooLong,
     NotNow,
 }
 
@@ -34,6 +37,7 @@ impl Denial {
             | Class::UseNonce
             | Class::InsufficientAuthentication => 401,
             Class::InsufficientScope | Class::Forbidden => 403,
+            Class::TooLong => 413,
             Class::NotNow => 503,
         }
     }
@@ -43,7 +47,7 @@ impl Denial {
     #[must_use]
     pub fn grpc_status(&self) -> u32 {
         match self.class() {
-            Class::InvalidRequest | Class::BadRequest => 3,
+            Class::InvalidRequest | Class::BadRequest | Class::TooLong => 3,
             Class::NoCredentials
             | Class::InvalidToken
             | Class::InvalidProof
@@ -86,6 +90,7 @@ impl Denial {
             | Self::BadSignature { .. }
             | Self::MissingClaim { .. }
             | Self::WrongAudience { .. }
+            | Self::NotForRoute { .. }
             | Self::Expired { .. }
             | Self::NotYetValid { .. }
             | Self::IssuedInTheFuture { .. }
@@ -128,8 +133,11 @@ impl Denial {
             Self::InsufficientAuthentication { .. } => Class::InsufficientAuthentication,
             Self::InsufficientScope { .. } => Class::InsufficientScope,
             // No other token helps: the page must not.
-            Self::ForeignOrigin { .. } => Class::Forbidden,
-            Self::Route(_) => Class::BadRequest,
+            Self::ForeignOrigin { .. } | Self::Route(RouteError::OriginNotAllowed { .. }) => {
+                Class::Forbidden
+            }
+            Self::Body(BodyError::TooLong { .. }) => Class::TooLong,
+            Self::Route(_) | Self::Body(_) => Class::BadRequest,
             Self::NotConfigured
             | Self::Unreadable { .. }
             | Self::KeysNotReady { .. }
@@ -138,6 +146,7 @@ impl Denial {
             | Self::Gap { .. }
             | Self::Stale { .. }
             | Self::TooManyStreams(_)
+            | Self::TooManyBodies(_)
             | Self::TableUnavailable(_) => Class::NotNow,
         }
     }
@@ -149,7 +158,9 @@ impl Denial {
 const fn in_slot(slot: Slot, class: Class) -> Class {
     match (slot, class) {
         (Slot::AccessToken | Slot::JwtSvid, class)
-        | (_, class @ (Class::NotNow | Class::Forbidden | Class::BadRequest)) => class,
+        | (_, class @ (Class::NotNow | Class::Forbidden | Class::BadRequest | Class::TooLong)) => {
+            class
+        }
         (_, Class::InsufficientScope | Class::InsufficientAuthentication) => Class::Forbidden,
         (_, Class::InvalidRequest) | (Slot::WorkloadToken, _) => Class::BadRequest,
         (Slot::TxnToken, _) => Class::NoCredentials,

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::credential::{AUTHORIZATION, DPOP, TXN_TOKEN, WORKLOAD_PROOF, WORKLOAD_TOKEN};
 use crate::gate::Watched;
 use crate::identity::Identity;
+use crate::mcp::body::Announced;
 use crate::place::Place;
 use crate::slots::{Slot, SlotSet};
 
@@ -20,6 +21,8 @@ pub struct Permit {
     pub(crate) stale: bool,
     /// What it rests on, where that is to be watched.
     pub(crate) watched: Vec<Watched>,
+    /// What the body has to say, where that is to be verified.
+    pub(crate) announced: Option<Announced>,
 }
 
 impl Permit {
@@ -31,6 +34,7 @@ impl Permit {
             verified: SlotSet::EMPTY,
             stale: false,
             watched: Vec::new(),
+            announced: None,
         }
     }
 
@@ -94,6 +98,12 @@ impl Permit {
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.identity.as_deref().map(Identity::issuer)
+    }
+
+    /// What the body has to say: the request must not reach the service before [`Announced::check`] has seen all of it.
+    #[must_use]
+    pub fn take_announced(&mut self) -> Option<Announced> {
+        self.announced.take()
     }
 
     /// Whether it was given on a state older than `max_staleness`, because the configuration says

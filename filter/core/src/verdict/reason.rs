@@ -3,6 +3,7 @@
 use super::Denial;
 use crate::credential::CredentialError;
 use crate::dpop;
+use crate::mcp::body::BodyError;
 use crate::record::{FactKind, SignalId};
 use crate::replay::ReplayError;
 use crate::route::RouteError;
@@ -27,6 +28,19 @@ impl Denial {
             }
             Self::Route(RouteError::AmbiguousHost { .. }) => "ambiguous_host",
             Self::Route(RouteError::UnclearMessage(_)) => "unclear_mcp_message",
+            Self::Route(RouteError::OriginNotAllowed { .. }) => "origin_not_allowed",
+            Self::Body(error) => match error {
+                BodyError::Method { .. } | BodyError::Name { .. } | BodyError::Version { .. } => {
+                    "mcp_body_differs"
+                }
+                BodyError::TooLong { .. } => "mcp_body_too_long",
+                BodyError::MediaType
+                | BodyError::Encoded
+                | BodyError::Json(_)
+                | BodyError::Kind { .. }
+                | BodyError::Lookalike { .. } => "malformed_mcp_body",
+            },
+            Self::TooManyBodies(_) => "too_many_bodies",
             Self::Credential { error, .. } => match error {
                 CredentialError::Absent => "no_credentials",
                 CredentialError::UnsupportedScheme { .. } => "unsupported_scheme",
@@ -48,6 +62,7 @@ impl Denial {
             Self::BadSignature { .. } => "bad_signature",
             Self::MissingClaim { .. } => "missing_claim",
             Self::WrongAudience { .. } => "wrong_audience",
+            Self::NotForRoute { .. } => "not_for_route",
             Self::Expired { .. } => "expired",
             Self::NotYetValid { .. } => "not_yet_valid",
             Self::IssuedInTheFuture { .. } => "issued_in_the_future",

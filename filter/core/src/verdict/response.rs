@@ -50,7 +50,9 @@ impl Denial {
     pub fn body(&self) -> &'static str {
         match self.class() {
             Class::NoCredentials => r#"{"error":"unauthorized"}"#,
-            Class::InvalidRequest | Class::BadRequest => r#"{"error":"invalid_request"}"#,
+            Class::InvalidRequest | Class::BadRequest | Class::TooLong => {
+                r#"{"error":"invalid_request"}"#
+            }
             Class::InvalidToken => r#"{"error":"invalid_token"}"#,
             Class::InvalidProof => r#"{"error":"invalid_dpop_proof"}"#,
             Class::UseNonce => r#"{"error":"use_dpop_nonce"}"#,

@@ -41,6 +41,11 @@ fn all() -> Vec<Denial> {
         Denial::Route(RouteError::AmbiguousPath { problem: PathProblem::DotSegment }),
         Denial::Route(RouteError::AmbiguousHost { byte: b'@' }),
         Denial::Route(RouteError::UnclearMessage(McpError::NoMessage)),
+        Denial::Route(RouteError::OriginNotAllowed { origin: "`https://evil`".to_owned() }),
+        Denial::Body(BodyError::Name { header: "a".to_owned(), body: Some("b".to_owned()) }),
+        Denial::Body(BodyError::TooLong { limit: 1024 }),
+        Denial::Body(BodyError::MediaType),
+        Denial::TooManyBodies(4096),
         credential(CredentialError::Absent),
         credential(CredentialError::UnsupportedScheme { scheme }),
         credential(CredentialError::Multiple),
@@ -75,6 +80,7 @@ fn all() -> Vec<Denial> {
         Denial::BadSignature { issuer: issuer(), kid: None, algorithm },
         Denial::MissingClaim { claim: "exp" },
         Denial::WrongAudience { audience: "b".to_owned(), expected: "a".to_owned() },
+        Denial::NotForRoute { audience: "b".to_owned(), expected: "a".to_owned() },
         Denial::Expired { exp: at(1900), now, leeway },
         Denial::NotYetValid { nbf: at(2100), now, leeway },
         Denial::IssuedInTheFuture { iat: at(2100), now, leeway },
@@ -172,6 +178,11 @@ fn operators_read_the_facts_that_were_compared() {
         "path is ambiguous: it has a dot segment",
         "host is ambiguous: byte 0x40 may not be in a host name",
         "what the MCP request does is unclear: it is not sent by POST",
+        "pages of `https://evil` may not call here",
+        "Mcp-Name is `a`, the body has `b`",
+        "the body has more than 1024 bytes",
+        "the content type is not `application/json` in UTF-8",
+        "4096 bodies are held back, and no more can be",
         "no access token",
         "the Authorization header has the scheme `Basic`, which is not accepted",
         "more than one credential",
@@ -195,6 +206,7 @@ fn operators_read_the_facts_that_were_compared() {
         "bad ES256 signature, key absent of issuer `https://idp`",
         "claim `exp` is missing",
         "audience is `b`, expected one of `a`",
+        "of the routes' audiences the token has `b`, this route asks for `a`",
         "token expired at 1900, now 2000, leeway 30s",
         "token is valid from 2100 on, now 2000, leeway 30s",
         "token was issued at 2100, now 2000, leeway 30s",
@@ -265,9 +277,12 @@ fn clients_get_one_answer_for_each_class_and_nothing_more() {
             "ambiguous_path"
             | "ambiguous_host"
             | "unclear_mcp_message"
+            | "mcp_body_differs"
+            | "malformed_mcp_body"
             | "invalid_wit"
             | "invalid_wpt" => (400, 3, None, r#"{"error":"invalid_request"}"#, None),
-            "device_not_compliant" | "risk_too_high" | "foreign_origin" => {
+            "mcp_body_too_long" => (413, 3, None, r#"{"error":"invalid_request"}"#, None),
+            "device_not_compliant" | "risk_too_high" | "foreign_origin" | "origin_not_allowed" => {
                 (403, 7, None, r#"{"error":"forbidden"}"#, None)
             }
             "assurance_too_low" => (
@@ -304,6 +319,7 @@ fn clients_get_one_answer_for_each_class_and_nothing_more() {
             | "gap"
             | "stale"
             | "too_many_streams"
+            | "too_many_bodies"
             | "table_unavailable"
             | "status_unknown"
             | "proof_memory_unavailable" => {

@@ -12,11 +12,13 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod audiences;
 mod delegation;
 mod forgeries;
 mod hostile;
 mod hostile_bytes;
 mod in_flight;
+mod origins;
 mod places;
 mod proofs;
 mod revocations;

@@ -8,13 +8,19 @@ use crate::route::mcp::{McpMatch, TextMatch};
 
 impl Check {
     pub(super) fn mcp(&mut self, raw: RawMcp, path: &str) -> Option<McpMatch> {
-        let RawMcp { methods, names, older_versions } = raw;
+        let RawMcp { methods, names, older_versions, verify_body } = raw;
+        let verify_body = verify_body == Some(true);
         if older_versions == Some(true) {
             if methods.is_some() || names.is_some() {
                 let problem = "requests of older versions say neither method nor name";
                 let remedy =
                     "remove `methods` and `names`, or give older versions a route of their own";
                 return self.wrong(&join(path, "older_versions"), problem, remedy);
+            }
+            if verify_body {
+                let problem = "requests of older versions have no headers to compare the body with";
+                let remedy = "remove it, and let this route ask for all that any tool needs";
+                return self.wrong(&join(path, "verify_body"), problem, remedy);
             }
             return Some(McpMatch::OlderVersions);
         }
@@ -31,7 +37,7 @@ impl Check {
                 "remove it: only `tools/call`, `prompts/get` and `resources/read` have names";
             return self.wrong(&join(path, "names"), problem, remedy);
         }
-        Some(McpMatch::Says { methods, names })
+        Some(McpMatch::Says { methods, names, verify_body })
     }
 
     fn texts(

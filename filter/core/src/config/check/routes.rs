@@ -1,9 +1,11 @@
 //! What each request has to bring.
 
 use super::Check;
+use crate::audience::{AudienceSet, Audiences};
 use crate::config::raw::RawRoute;
 use crate::config::shape::join;
 use crate::config::{Issuer, MAX_ROUTES};
+use crate::https_url::HttpsUrl;
 use crate::in_flight::InFlight;
 use crate::record::FactKind;
 use crate::route::mcp::McpMatch;
@@ -11,6 +13,9 @@ use crate::route::{
     Access, HostMatch, OnGap, PathMatch, PathPattern, Requirements, Route, Routes, StepUp,
 };
 use crate::slots::{Credentials, Slot, SlotSet};
+
+/// The most origins whose pages may call what a route matches: each is compared with the request's.
+const MAX_PAGE_ORIGINS: usize = 64;
 
 /// The longest `max_age_secs`: a year. Whoever writes more has mistaken the unit.
 const MAX_AGE_SECS: u64 = 365 * 24 * 3600;
@@ -21,23 +26,25 @@ impl Check {
             let problem = format!("has {} entries, at most {MAX_ROUTES} are allowed", raw.len());
             return self.wrong("routes", problem, "use prefixes");
         }
+        let mut audiences = Audiences::default();
         let routes: Vec<Option<Route>> = raw
             .into_iter()
             .enumerate()
-            .map(|(index, raw)| self.route(raw, &format!("routes[{index}]")))
+            .map(|(index, raw)| self.route(raw, &mut audiences, &format!("routes[{index}]")))
             .collect();
         let routes: Option<Vec<Route>> = routes.into_iter().collect();
         let routes = routes?;
         self.refuse_unreachable(&routes);
-        Some(Routes::new(routes))
+        Some(Routes::new(routes).with_audiences(audiences))
     }
 
-    fn route(&mut self, raw: RawRoute, path: &str) -> Option<Route> {
-        let requirements = self.requirements(&raw, path);
+    fn route(&mut self, raw: RawRoute, audiences: &mut Audiences, path: &str) -> Option<Route> {
+        let requirements = self.requirements(&raw, audiences, path);
         let path_match = self.path_match(raw.path, raw.path_prefix, path);
         let methods = self.methods(raw.methods, &join(path, "methods"));
         let hosts = self.hosts(raw.hosts, &join(path, "hosts"));
         let mcp = raw.mcp.map_or(Some(None), |mcp| self.mcp(mcp, &join(path, "mcp")).map(Some));
+        let origins = self.page_origins(raw.origins, &join(path, "origins"));
         let access = self.access(raw.access.as_deref(), requirements, path);
         let (methods, mcp) = (methods?, mcp?);
         if matches!(mcp, Some(McpMatch::Says { .. }))
@@ -46,7 +53,8 @@ impl Check {
             let problem = "leaves out `POST`, and MCP requests are sent by nothing else";
             return self.wrong(&join(path, "methods"), problem, "remove it");
         }
-        Some(Route { path: path_match?, methods, hosts: hosts?, mcp, access: access? })
+        let (path, hosts, origins) = (path_match?, hosts?, origins?);
+        Some(Route { path, methods, hosts, mcp, origins, access: access? })
     }
 
     fn path_match(
@@ -124,6 +132,28 @@ impl Check {
         hosts.into_iter().collect()
     }
 
+    fn page_origins(&mut self, origins: Option<Vec<String>>, path: &str) -> Option<Vec<String>> {
+        let Some(origins) = origins else { return Some(Vec::new()) };
+        if origins.is_empty() {
+            return self.wrong(path, "is empty", "remove it to let pages of all origins call");
+        }
+        if origins.len() > MAX_PAGE_ORIGINS {
+            let count = origins.len();
+            let problem = format!("has {count} entries, at most {MAX_PAGE_ORIGINS} are allowed");
+            return self.wrong(path, problem, "have pages call through their own service");
+        }
+        let mut all_good = true;
+        for (index, origin) in origins.iter().enumerate() {
+            if !is_origin(origin) {
+                let problem = "is no origin as browsers write it";
+                let remedy = "write it as `https://app.example.com`: in lower case, without a slash at the end and without the usual port";
+                self.add(&format!("{path}[{index}]"), problem, remedy);
+                all_good = false;
+            }
+        }
+        all_good.then_some(origins)
+    }
+
     fn access(
         &mut self,
         access: Option<&str>,
@@ -141,7 +171,12 @@ impl Check {
         }
     }
 
-    fn requirements(&mut self, raw: &RawRoute, path: &str) -> Option<Requirements> {
+    fn requirements(
+        &mut self,
+        raw: &RawRoute,
+        known: &mut Audiences,
+        path: &str,
+    ) -> Option<Requirements> {
         let list = |texts: &Option<Vec<String>>| texts.clone().unwrap_or_default();
         let scopes = self.scopes(list(&raw.scopes), &join(path, "scopes"));
         // They stand in the challenge one beside the other, as scopes do (RFC 9470 §3).
@@ -164,15 +199,72 @@ impl Check {
             Some(other) => self.no_choice(&join(path, "in_flight"), other, "`cut` or `finish`"),
         };
         let credentials = self.credentials(raw.credentials.as_deref(), &join(path, "credentials"));
+        let audiences =
+            self.route_audiences(raw.audiences.as_deref(), known, &join(path, "audiences"));
+        let (credentials, audiences) = (credentials?, audiences?);
+        if !audiences.is_empty() && !credentials.always_bearer() {
+            let problem = "a choice of `credentials` has neither `access_token` nor `jwt_svid`, and no other names any";
+            return self.wrong(&join(path, "audiences"), problem, "remove it, or that choice");
+        }
         Some(Requirements {
+            audiences,
             scopes: scopes?,
             refused_state: refused_state?,
             on_gap: on_gap?,
             step_up: StepUp { acr_values: acr_values?, max_age: max_age? },
             cors_preflight: raw.cors_preflight.unwrap_or_default(),
             in_flight: in_flight?,
-            credentials: credentials?,
+            credentials,
         })
+    }
+
+    fn route_audiences(
+        &mut self,
+        audiences: Option<&[String]>,
+        known: &mut Audiences,
+        path: &str,
+    ) -> Option<AudienceSet> {
+        let Some(audiences) = audiences else { return Some(AudienceSet::EMPTY) };
+        if audiences.is_empty() {
+            return self.wrong(path, "is empty", "remove it to take those of the issuer");
+        }
+        let mut all = Some(AudienceSet::EMPTY);
+        for (index, audience) in audiences.iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            let set = match known.add(audience) {
+                _ if audience.is_empty() => {
+                    self.wrong(&path, "is empty", "fill it in, or remove it")
+                }
+                Ok(set) => Some(set),
+                Err(error) => {
+                    let remedy = "give services that trust each other one audience";
+                    self.wrong(&path, error.to_string(), remedy)
+                }
+            };
+            all = all.zip(set).map(|(all, set)| all.and(set));
+        }
+        all
+    }
+
+    /// Audiences of routes that no issuer has: no token would pass.
+    pub(super) fn refuse_foreign_audiences(
+        &mut self,
+        routes: Option<&Routes>,
+        issuers: Option<&[Issuer]>,
+    ) {
+        let (Some(routes), Some(issuers)) = (routes, issuers) else { return };
+        let own = issuers.iter().flat_map(|issuer| &issuer.audiences).map(String::as_str);
+        let own = routes.audiences().of(own);
+        for (place, set) in routes.asked_audiences() {
+            let foreign = routes.audiences().written(set.without(own)).collect::<Vec<_>>();
+            if let [foreign, ..] = foreign.as_slice() {
+                let problem =
+                    format!("`{foreign}` is no issuer's audience: tokens for it are refused");
+                let remedy =
+                    "add it to the `audiences` of the issuer whose tokens are meant for it";
+                self.add(&format!("routes[{place}].audiences"), problem, remedy);
+            }
+        }
     }
 
     fn credentials(&mut self, choices: Option<&[String]>, path: &str) -> Option<Credentials> {
@@ -295,4 +387,24 @@ impl Check {
             }
         }
     }
+}
+
+/// Whether it can be what a browser sends (RFC 6454 §6.2): another spelling would match nothing, and who wrote it would
+/// not know why.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, authority)) = text.split_once("://") else { return false };
+    let is_scheme_byte = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.')
+    };
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme.bytes().all(is_scheme_byte);
+    let usual = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => "",
+    };
+    let is_lower = !authority.bytes().any(|byte| byte.is_ascii_uppercase());
+    // What an authority is made of is the same with any scheme.
+    let is_bare = matches!(HttpsUrl::parse(&format!("https://{authority}")), Ok(url) if url.authority == authority);
+    is_scheme && is_lower && is_bare && (usual.is_empty() || !authority.ends_with(usual))
 }

@@ -204,6 +204,30 @@ fn routes_are_refused_for_these_reasons() {
             "`routes[0]`: a public route asks for nothing, and this one asks for more; remove what it asks for, or set `access: token`",
         ),
         (
+            json!({"audiences": []}),
+            "`routes[0].audiences`: is empty; remove it to take those of the issuer",
+        ),
+        (
+            json!({"audiences": ["https://api.example.com", ""]}),
+            "`routes[0].audiences[1]`: is empty; fill it in, or remove it",
+        ),
+        (
+            json!({"audiences": ["https://api.example.com/", "https://api.example.com/b"]}),
+            "`routes[0].audiences`: `https://api.example.com/b` is no issuer's audience: tokens for it are refused; add it to the `audiences` of the issuer whose tokens are meant for it",
+        ),
+        (
+            json!({"access": "public", "audiences": ["https://api.example.com"]}),
+            "`routes[0]`: a public route asks for nothing, and this one asks for more; remove what it asks for, or set `access: token`",
+        ),
+        (
+            json!({"credentials": ["access_token", "txn_token"], "audiences": ["https://api.example.com"]}),
+            "`routes[0].audiences`: a choice of `credentials` has neither `access_token` nor `jwt_svid`, and no other names any; remove it, or that choice",
+        ),
+        (
+            json!({"origins": []}),
+            "`routes[0].origins`: is empty; remove it to let pages of all origins call",
+        ),
+        (
             json!({"mcp": {"methods": []}}),
             "`routes[0].mcp.methods`: is empty; remove it to mean all",
         ),
@@ -233,7 +257,11 @@ fn routes_are_refused_for_these_reasons() {
         ),
         (
             json!({"mcp": {"tools": ["a"]}}),
-            "`routes[0].mcp.tools`: unknown name; known here are `methods`, `names`, `older_versions`",
+            "`routes[0].mcp.tools`: unknown name; known here are `methods`, `names`, `older_versions`, `verify_body`",
+        ),
+        (
+            json!({"mcp": {"older_versions": true, "verify_body": true}}),
+            "`routes[0].mcp.verify_body`: requests of older versions have no headers to compare the body with; remove it, and let this route ask for all that any tool needs",
         ),
     ] {
         let config = with("/routes", json!([route]));
@@ -353,6 +381,16 @@ fn what_is_told_to_services_and_clients_is_refused_for_these_reasons() {
             "limits",
             json!({"token_cache_entries": 1_000_001}),
             "`limits.token_cache_entries`: must be from 0 to 1000000, is 1000001; choose a number within",
+        ),
+        (
+            "limits",
+            json!({"max_mcp_body_bytes": 1023}),
+            "`limits.max_mcp_body_bytes`: must be from 1024 to 524288, is 1023; choose a number within",
+        ),
+        (
+            "limits",
+            json!({"max_mcp_body_bytes": 524_289}),
+            "`limits.max_mcp_body_bytes`: must be from 1024 to 524288, is 524289; choose a number within",
         ),
         (
             "limits",

@@ -40,6 +40,8 @@ fn the_reference_and_the_types_have_the_same_names() {
             "/issuers/0/token_from/header" => "/issuers/1/token_from/header",
             "/routes/0/path" => "/routes/1/path",
             "/routes/0/credentials" => "/routes/1/credentials",
+            "/routes/0/audiences" => "/routes/3/audiences",
+            "/routes/0/origins" => "/routes/3/origins",
             "/routes/0/scopes" => "/routes/1/scopes",
             "/routes/0/acr_values" => "/routes/2/acr_values",
             "/routes/0/max_age_secs" => "/routes/2/max_age_secs",
@@ -51,6 +53,7 @@ fn the_reference_and_the_types_have_the_same_names() {
             "/routes/0/in_flight" => "/routes/2/in_flight",
             "/routes/0/cors_preflight" => "/routes/2/cors_preflight",
             "/routes/0/mcp/methods" => "/routes/3/mcp/methods",
+            "/routes/0/mcp/verify_body" => "/routes/3/mcp/verify_body",
             "/routes/0/mcp/names" => "/routes/3/mcp/names",
             _ => return false,
         };
@@ -119,6 +122,7 @@ fn the_defaults_of_the_reference_are_those_of_the_code() {
         ("limits.max_token_bytes", config.limits.max_token_bytes.to_string()),
         ("limits.token_cache_entries", config.limits.token_cache_entries.to_string()),
         ("limits.token_cache_bytes", config.limits.token_cache_bytes.to_string()),
+        ("limits.max_mcp_body_bytes", config.limits.max_mcp_body_bytes.to_string()),
     ] {
         assert_eq!(default(name), value, "{name}");
     }

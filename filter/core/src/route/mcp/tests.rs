@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::mcp::McpHeaders;
 use crate::request::Field;
-use crate::route::{Access, PathMatch, PathPattern, Requirements, RouteError, Routes};
+use crate::route::{Access, HostMatch, PathMatch, PathPattern, Requirements, RouteError, Routes};
 
 fn asks(scope: &str) -> Access {
     Access::Token(Requirements { scopes: vec![scope.to_owned()], ..Requirements::default() })
@@ -14,7 +14,14 @@ fn asks(scope: &str) -> Access {
 
 fn route(mcp: Option<McpMatch>, scope: &str) -> Route {
     let path = PathMatch::Exact(PathPattern::new("/mcp").unwrap());
-    Route { path, methods: Vec::new(), hosts: Vec::new(), mcp, access: asks(scope) }
+    Route {
+        path,
+        methods: Vec::new(),
+        hosts: Vec::new(),
+        mcp,
+        origins: Vec::new(),
+        access: asks(scope),
+    }
 }
 
 fn says(methods: &[&str], names: &[&str]) -> Option<McpMatch> {
@@ -23,7 +30,7 @@ fn says(methods: &[&str], names: &[&str]) -> Option<McpMatch> {
         None => TextMatch::Exact((*text).to_owned()),
     };
     let [methods, names] = [methods, names].map(|texts| texts.iter().map(text).collect());
-    Some(McpMatch::Says { methods, names })
+    Some(McpMatch::Says { methods, names, verify_body: false })
 }
 
 /// Payments need `pay`, other calls `call`, all else that the endpoint does `use`.
@@ -171,4 +178,78 @@ fn a_browser_that_asks_beforehand_meets_the_first_route() {
     let question = RequestView { method: b"OPTIONS", ..asking };
     let error = RouteError::UnclearMessage(McpError::NoMessage);
     assert_eq!(select(&routes(None), &question), Err(error));
+}
+
+/// What a request's body has to say where these routes are.
+fn announced(routes: Vec<Route>, request: &RequestView<'_>) -> bool {
+    Routes::new(routes).announced(request).unwrap().is_some()
+}
+
+fn verifying(methods: &[&str], names: &[&str]) -> Route {
+    let Some(McpMatch::Says { methods, names, .. }) = says(methods, names) else { panic!() };
+    route(Some(McpMatch::Says { methods, names, verify_body: true }), "verified")
+}
+
+/// The first route is for whoever lists tools, and what is said of a call chooses it no less.
+#[test]
+fn one_route_that_verifies_has_all_messages_verified_that_could_meet_it() {
+    let list = || route(says(&["tools/list"], &[]), "list");
+    let call = || verifying(&["tools/call"], &["transfer_*"]);
+    for method in ["tools/list", "tools/call", "prompts/get", "x/other"] {
+        let request = post([NEW, method, "a"]);
+        assert!(announced(vec![list(), call(), route(None, "use")], &request), "{method}");
+        assert!(announced(vec![call(), list()], &request), "{method}");
+        assert!(!announced(vec![list(), route(None, "use")], &request), "{method}");
+        assert!(!announced(vec![], &request), "{method}");
+    }
+}
+
+#[test]
+fn bodies_are_verified_where_the_path_host_and_method_of_a_route_that_verifies_are_the_requests() {
+    let request = post([NEW, "tools/call", "a"]);
+    for (path, expected) in [
+        (&b"/mcp"[..], true),
+        (b"/mcp/", true),
+        (b"/mcp?x=/other", true),
+        (b"/%6dcp", true),
+        (b"/mcp;a=b", true),
+        (b"/other", false),
+        (b"/mcp/below", false),
+    ] {
+        let request = RequestView { path, ..request };
+        let shown = String::from_utf8_lossy(path);
+        assert_eq!(announced(vec![verifying(&[], &[])], &request), expected, "{shown}");
+    }
+    let hosts = vec![HostMatch::Below(".example.com".to_owned())];
+    for (host, expected) in [(&b"A.Example.com:8443"[..], true), (b"example.com", false)] {
+        let routes = vec![Route { hosts: hosts.clone(), ..verifying(&[], &[]) }];
+        assert_eq!(announced(routes, &RequestView { host, ..request }), expected);
+    }
+    let put = vec![Route { methods: vec!["PUT".to_owned()], ..verifying(&[], &[]) }];
+    assert!(!announced(put, &request));
+    let any = vec![Route { path: PathMatch::Any, ..verifying(&[], &[]) }];
+    assert!(announced(any, &RequestView { path: b"/else/where", ..request }));
+}
+
+#[test]
+fn what_says_nothing_in_its_headers_has_no_body_to_compare() {
+    let routes =
+        || vec![verifying(&["tools/call"], &[]), route(Some(McpMatch::OlderVersions), "old")];
+    let old = post(["2025-11-25", "", ""]);
+    assert!(!announced(routes(), &old));
+    assert!(!announced(routes(), &RequestView { method: b"GET", ..old }));
+    let preflight = RequestView { method: b"OPTIONS", preflight: Some(b"OPTIONS"), ..old };
+    assert!(!announced(routes(), &preflight));
+    // No route would take it without asking for more.
+    let unclear = post([NEW, "", ""]);
+    assert!(select(&Routes::new(routes()), &unclear).is_err());
+}
+
+#[test]
+fn a_body_has_to_say_the_name_as_it_is_meant() {
+    let request = post([NEW, "tools/call", "=?base64?dHJhbnNmZXI=?="]);
+    let announced = Routes::new(vec![verifying(&[], &[])]).announced(&request).unwrap().unwrap();
+    let body = |name: &str| format!(r#"{{"method":"tools/call","params":{{"name":"{name}"}}}}"#);
+    assert_eq!(announced.check(body("transfer").as_bytes()), Ok(()));
+    assert!(announced.check(body("=?base64?dHJhbnNmZXI=?=").as_bytes()).is_err());
 }
