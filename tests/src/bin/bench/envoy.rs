@@ -1,4 +1,4 @@
-//! One Envoy, one worker, one listener per variant: the configuration that all variants share.
+//! One Envoy with one worker and one listener: the configuration that all variants share.
 
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ pub(crate) fn ext_authz(port: u16) -> Value {
     )
 }
 
-/// Rescind, with its own VM (`vm_id`), so that variants share nothing.
+/// Rescind, in the VM `vm_id`.
 pub(crate) fn rescind(vm_id: &str, wasm: &str, config: &Value) -> Value {
     filter(
         "envoy.filters.http.wasm",
@@ -85,12 +85,12 @@ pub(crate) fn rescind(vm_id: &str, wasm: &str, config: &Value) -> Value {
     )
 }
 
-/// The bootstrap: `variants` as listeners, `clusters` as (name, port) on loopback.
-pub(crate) fn bootstrap(admin: u16, variants: &[Variant], clusters: &[(String, u16)]) -> Value {
+/// The bootstrap: `variant` as the listener, `clusters` as (name, port) on loopback.
+pub(crate) fn bootstrap(admin: u16, variant: &Variant, clusters: &[(String, u16)]) -> Value {
     json!({
         "admin": { "address": address(admin) },
         "static_resources": {
-            "listeners": variants.iter().map(listener).collect::<Vec<_>>(),
+            "listeners": [listener(variant)],
             "clusters": clusters.iter().map(|(name, port)| cluster(name, *port)).collect::<Vec<_>>(),
         },
     })

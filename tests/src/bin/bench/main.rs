@@ -105,7 +105,7 @@ fn sample(
     count: usize,
 ) -> Result<Sample, Box<dyn Error>> {
     let (first, requests) = (round.saturating_mul(count), run.requests(count));
-    let gateway = || cpu::used(setup.envoy_pid(), "");
+    let gateway = || cpu::used(run.pid(), "");
     let server = || cpu::used(std::process::id(), authz::THREAD);
     let (gateway_before, server_before) = (gateway(), server());
     let load = || load::run(run.address, CONNECTIONS, &requests, first, count, 200);

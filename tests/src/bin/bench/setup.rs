@@ -1,4 +1,7 @@
-//! Everything the benchmark starts: keys and tokens, companions with their tables, one Envoy.
+//! Everything the benchmark starts: keys and tokens, companions with their tables, an Envoy for each variant.
+//!
+//! Each has its own process, since a gateway runs one configuration: a dozen VMs in one thread would get in each other's
+//! way, and each would count the others' timers as its own.
 
 use std::borrow::Cow;
 use std::fs::{self, File};
@@ -59,14 +62,26 @@ pub(crate) struct Run {
     pub(crate) signals: bool,
     /// How long its first good answer took after Envoy's start.
     pub(crate) ready: Duration,
+    envoy: Process,
 }
 
 impl Run {
     /// What to send next, if that is so many requests; to be sent within a minute.
     pub(crate) fn requests(&self, count: usize) -> Cow<'_, [Vec<u8>]> {
-        match &self.requests {
-            Requests::Prepared(requests) => Cow::Borrowed(requests),
-            Requests::Proved(prover, token) => {
+        self.requests.take(count)
+    }
+
+    /// The process id of its Envoy.
+    pub(crate) fn pid(&self) -> u32 {
+        self.envoy.id()
+    }
+}
+
+impl Requests {
+    fn take(&self, count: usize) -> Cow<'_, [Vec<u8>]> {
+        match self {
+            Self::Prepared(requests) => Cow::Borrowed(requests),
+            Self::Proved(prover, token) => {
                 let request = || {
                     let proof = prover.proof(PATH, token, None);
                     load::get(
@@ -80,12 +95,11 @@ impl Run {
     }
 }
 
-/// The running benchmark. Fields are dropped in order: Envoy first, files last.
+/// The running benchmark. Fields are dropped in order: gateways first, files last.
 #[derive(Debug)]
 pub(crate) struct Setup {
-    envoy: Process,
-    pub(crate) tables: Vec<Table>,
     pub(crate) runs: Vec<Run>,
+    pub(crate) tables: Vec<Table>,
     /// The signing key of tokens.
     pub(crate) key: Key,
     /// Who signals to the companion with an empty table.
@@ -118,53 +132,45 @@ impl Setup {
         fs::write(&nothing, module).expect("a file");
         let runs_and_filters = plans(&rs, &es, &jwks, authz_port, &tables, &nothing);
 
-        let mut variants = Vec::new();
+        let mut clusters = vec![("ext_authz".to_owned(), authz_port)];
+        clusters.extend(tables.iter().map(|table| (table.name.clone(), table.companion.port)));
         let mut runs = Vec::new();
         for (name, filters, requests) in runs_and_filters {
             if !is_wanted(name) {
                 continue;
             }
             let port = ports::free();
-            variants.push(envoy::Variant { name: name.to_owned(), port, filters });
+            let variant = envoy::Variant { name: name.to_owned(), port, filters };
+            let envoy = spawn(folder.path(), &variant, &clusters);
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            runs.push(Run {
-                name: name.to_owned(),
-                address,
-                requests,
-                signals: name.ends_with("signals/s"),
-                ready: Duration::ZERO,
+            let ready = wait::until_true(name, SYNCHRONIZE, || {
+                load::run(address, 1, &requests.take(1), 0, 1, 200).is_ok()
             });
+            let signals = name.ends_with("signals/s");
+            runs.push(Run { name: name.to_owned(), address, requests, signals, ready, envoy });
         }
-        let mut clusters = vec![("ext_authz".to_owned(), authz_port)];
-        clusters.extend(tables.iter().map(|table| (table.name.clone(), table.companion.port)));
-        let bootstrap = envoy::bootstrap(ports::free(), &variants, &clusters);
-        let config = folder.path().join("envoy.json");
-        fs::write(&config, bootstrap.to_string()).expect("a file");
-        let envoy = Process::spawn(
-            "envoy",
-            Command::new(tools::envoy())
-                .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"])
-                .arg("--config-path")
-                .arg(&config),
-            &folder.path().join("envoy.log"),
-        );
-        for run in &mut runs {
-            run.ready = wait::until_true(&run.name, SYNCHRONIZE, || {
-                load::run(run.address, 1, &run.requests(1), 0, 1, 200).is_ok()
-            });
-        }
-        Self { envoy, tables, runs, key: es, transmitter, _folder: folder }
-    }
-
-    /// The process id of Envoy.
-    pub(crate) fn envoy_pid(&self) -> u32 {
-        self.envoy.id()
+        Self { runs, tables, key: es, transmitter, _folder: folder }
     }
 
     /// The variant called `name`.
     pub(crate) fn run(&self, name: &str) -> &Run {
         self.runs.iter().find(|run| run.name == name).expect("a variant of that name")
     }
+}
+
+/// An Envoy with one worker for one variant.
+fn spawn(folder: &Path, variant: &envoy::Variant, clusters: &[(String, u16)]) -> Process {
+    let bootstrap = envoy::bootstrap(ports::free(), variant, clusters);
+    let config = folder.join(format!("{}.json", variant.port));
+    fs::write(&config, bootstrap.to_string()).expect("a file");
+    Process::spawn(
+        "envoy",
+        Command::new(tools::envoy())
+            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"])
+            .arg("--config-path")
+            .arg(&config),
+        &folder.join(format!("{}.log", variant.port)),
+    )
 }
 
 fn plans<'a>(
@@ -185,15 +191,15 @@ fn plans<'a>(
         let vm_id = format!("{}-{cache}", table.name);
         vec![envoy::rescind(&vm_id, &wasm.to_string_lossy(), &table.filter(jwks, cache))]
     };
-    let telling = |vm_id: &str, headers: Value| {
-        let mut filter = tables[0].filter(jwks, LARGE_CACHE);
+    let telling = |cache: usize, headers: Value| {
+        let mut filter = tables[0].filter(jwks, cache);
         filter["identity"] = json!({ "headers": headers });
-        vec![envoy::rescind(vm_id, &wasm.to_string_lossy(), &filter)]
+        vec![envoy::rescind("telling", &wasm.to_string_lossy(), &filter)]
     };
     let nothing = vec![envoy::rescind("nothing", &nothing.to_string_lossy(), &json!({}))];
     // What `jwt_authn` is told to do here.
-    let subject = telling("subject", json!({ "subject": "x-rescind-subject" }));
-    let silent = telling("silent", json!({}));
+    let subject = |cache| telling(cache, json!({ "subject": "x-rescind-subject" }));
+    let silent = telling(LARGE_CACHE, json!({}));
     let mut proving = tables[0].filter(jwks, LARGE_CACHE);
     proving["proofs"] = json!({ "origins": [ORIGIN] });
     let proving = vec![envoy::rescind("proving", &wasm.to_string_lossy(), &proving)];
@@ -208,13 +214,15 @@ fn plans<'a>(
         ("ext_authz (HTTP)", vec![envoy::ext_authz(authz_port)], one(&es256)),
         ("a Wasm filter that does nothing", nothing, one(&es256)),
         ("rescind, token seen before", rescind(0, LARGE_CACHE), one(&rs256)),
-        ("rescind, token seen before, one header", subject, one(&rs256)),
+        ("rescind, token seen before, one header", subject(LARGE_CACHE), one(&rs256)),
         ("rescind, token seen before, no header", silent, one(&rs256)),
         ("rescind, token seen before, 10 k records", rescind(1, LARGE_CACHE), one(&rs256)),
         ("rescind, token seen before, 1 M records", rescind(2, LARGE_CACHE), one(&rs256)),
         ("rescind, token seen before, 100 signals/s", rescind(0, LARGE_CACHE), one(&rs256)),
         ("rescind, new RS256 token", rescind(0, SMALL_CACHE), rs256.clone()),
         ("rescind, new ES256 token", rescind(0, SMALL_CACHE), es256.clone()),
+        ("rescind, new RS256 token, one header", subject(SMALL_CACHE), rs256.clone()),
+        ("rescind, new ES256 token, one header", subject(SMALL_CACHE), es256.clone()),
         ("rescind, new RS256 token, 1 M records", rescind(2, SMALL_CACHE), rs256),
         ("rescind, new ES256 token, 1 M records", rescind(2, SMALL_CACHE), es256),
     ]
