@@ -154,7 +154,7 @@ fn challenge(config: &Config) -> Challenge {
 }
 
 fn permitted(permit: &Permit, config: &Config) -> serde_json::Value {
-    let headers = permit.headers().map(|(name, value)| (name.clone(), json!(value)));
+    let headers = permit.headers().map(|(name, value)| (name.to_owned(), json!(value)));
     let headers: serde_json::Map<_, _> = headers.collect();
     let mut context = json!({ "headers": headers, "remove": forward::removed(permit, config) });
     for (name, value) in [("subject", permit.subject()), ("issuer", permit.issuer())] {

@@ -94,7 +94,7 @@ fn passed_on<'r>(
 /// The headers that a client may not send, or the service may not see, and that the permit does not
 /// set.
 pub(crate) fn removed(permit: &Permit, config: &Config) -> Vec<String> {
-    let is_set = |name: &String| permit.headers().any(|(set, _)| set == name);
+    let is_set = |name: &String| permit.headers().any(|(set, _)| set == name.as_str());
     let mut names = config.identity.headers.spellings();
     names.retain(|name| !is_set(name));
     names.extend(permit.withheld(config).map(str::to_owned));

@@ -151,7 +151,7 @@ const fn number(status: Status) -> HeaderValue {
 }
 
 fn permitted(permit: &Permit, worker: &Worker) -> CheckResponse {
-    let headers = permit.headers().map(|(name, value)| (name.as_str(), value.as_str()));
+    let headers = permit.headers();
     let removed = forward::removed(permit, worker.config());
     let known = permit.subject().map(|subject| ("subject", subject.to_owned()));
     CheckResponse::ok(headers, removed, known.into_iter())

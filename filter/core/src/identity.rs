@@ -12,6 +12,7 @@
 //! This module refuses to pass on anything that was not in a verified token.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use crate::claims::{Actor, Claims};
 use crate::delegation::MayAct;
@@ -25,21 +26,21 @@ pub const MAX_HYPHENS: usize = 4;
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct IdentityHeaders {
     /// For `sub`.
-    pub subject: Option<String>,
+    pub subject: Option<Arc<str>>,
     /// For `iss`.
-    pub issuer: Option<String>,
+    pub issuer: Option<Arc<str>>,
     /// For `client_id`, else `azp`.
-    pub client_id: Option<String>,
+    pub client_id: Option<Arc<str>>,
     /// For `scope`.
-    pub scope: Option<String>,
+    pub scope: Option<Arc<str>>,
     /// For the `sub` of the present actor (RFC 8693 §4.1).
-    pub actor: Option<String>,
+    pub actor: Option<Arc<str>>,
     /// For `may_act`: who may become an actor (RFC 8693 §4.4).
-    pub may_act: Option<String>,
+    pub may_act: Option<Arc<str>>,
     /// For the `txn` of a Txn-Token.
-    pub transaction: Option<String>,
+    pub transaction: Option<Arc<str>>,
     /// For the `sub` of a workload identity token.
-    pub workload: Option<String>,
+    pub workload: Option<Arc<str>>,
 }
 
 /// A verified caller.
@@ -47,7 +48,8 @@ pub struct IdentityHeaders {
 pub struct Identity {
     issuer: String,
     subject: String,
-    headers: Vec<(String, String)>,
+    /// Thousands of tokens are remembered, and all have the same names.
+    headers: Vec<(Arc<str>, String)>,
     /// Who acts for the subject, as an audit names them.
     actors: String,
     /// Who may become an actor; empty if nobody is named.
@@ -109,26 +111,26 @@ impl Identity {
             Slot::WorkloadToken => names.workload.as_ref().zip(Some(subject)),
         };
         let mut headers = Vec::with_capacity(names.names().count());
-        let mut add = |name: &Option<String>, text: Option<&str>| {
+        let mut add = |name: &Option<Arc<str>>, text: Option<&str>| {
             if let (Some(name), Some(text)) = (name, text) {
-                headers.push((name.clone(), header_value(text)));
+                headers.push((Arc::clone(name), header_value(text)));
             }
         };
         add(&names.subject, Some(subject));
         add(&names.issuer, Some(claims.iss));
         add(&names.client_id, claims.client_id.or(claims.azp));
         if let (Some(name), [_, ..]) = (&names.scope, claims.scope.as_slice()) {
-            headers.push((name.clone(), scope_value(&claims.scope)));
+            headers.push((Arc::clone(name), scope_value(&claims.scope)));
         }
         if let (Some(name), Some(actor)) = (&names.actor, claims.act.first()) {
-            headers.push((name.clone(), header_value(actor.sub)));
+            headers.push((Arc::clone(name), header_value(actor.sub)));
         }
         let may_act: Box<str> = claims.may_act.as_ref().map(may_act).unwrap_or_default().into();
         if let (Some(name), false) = (&names.may_act, may_act.is_empty()) {
-            headers.push((name.clone(), may_act.to_string()));
+            headers.push((Arc::clone(name), may_act.to_string()));
         }
         let common = headers.len();
-        headers.extend(own.map(|(name, value)| (name.clone(), header_value(value))));
+        headers.extend(own.map(|(name, value)| (Arc::clone(name), header_value(value))));
         Self {
             issuer: claims.iss.to_owned(),
             subject: subject.to_owned(),
@@ -140,15 +142,13 @@ impl Identity {
     }
 
     /// Names and values, to be set on the request.
-    #[must_use]
-    pub fn headers(&self) -> &[(String, String)] {
-        &self.headers
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (&**name, value.as_str()))
     }
 
     /// Those of them that are to be set if another credential says who calls.
-    #[must_use]
-    pub fn own_headers(&self) -> &[(String, String)] {
-        self.headers.get(self.common..).unwrap_or_default()
+    pub fn own_headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers().skip(self.common)
     }
 
     /// `sub`, as it was written.
@@ -179,8 +179,10 @@ impl Identity {
 
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
-        let headers = self.headers.iter().map(|(name, value)| {
-            name.len().saturating_add(value.len()).saturating_add(size_of::<(String, String)>())
+        // What an allocator keeps of each value for itself.
+        const OWN: usize = 16;
+        let headers = self.headers.iter().map(|(_, value)| {
+            value.len().saturating_add(size_of::<(Arc<str>, String)>()).saturating_add(OWN)
         });
         headers
             .fold(size_of::<Self>(), usize::saturating_add)
@@ -265,7 +267,7 @@ mod tests {
     use crate::json::{self, Limits};
 
     fn names() -> IdentityHeaders {
-        let name = |name: &str| Some(format!("x-rescind-{name}"));
+        let name = |name: &str| Some(format!("x-rescind-{name}").into());
         IdentityHeaders {
             subject: name("subject"),
             issuer: name("issuer"),
@@ -281,7 +283,8 @@ mod tests {
     fn headers(payload: &str) -> Vec<(String, String)> {
         let value = json::parse(payload.as_bytes(), &Limits::TOKEN).unwrap();
         let claims = Claims::parse(&value).unwrap();
-        Identity::new(Slot::AccessToken, &claims, claims.sub.unwrap(), &names()).headers
+        let identity = Identity::new(Slot::AccessToken, &claims, claims.sub.unwrap(), &names());
+        identity.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     #[test]
@@ -370,7 +373,7 @@ mod tests {
         let claims = Claims::parse(&value).unwrap();
         let identity = Identity::new(Slot::AccessToken, &claims, "s", &IdentityHeaders::default());
         assert_eq!((identity.actors(), identity.may_act()), ("agent-1", "sub=agent-7"));
-        assert_eq!((identity.subject(), identity.headers().len()), ("s", 0));
+        assert_eq!((identity.subject(), identity.headers().count()), ("s", 0));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Each function turns one raw object into its parsed form or notes why not, and goes on: a missing
 //! value costs the result, never the rest of the check.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::problems::Problems;
@@ -287,7 +288,7 @@ impl Check {
         let mut taken = Vec::new();
         let mut header = |key: &str, name: Option<String>| {
             let path = join("identity.headers", key);
-            name.and_then(|name| self.header_name(&name, &path, &mut taken))
+            name.and_then(|name| self.header_name(&name, &path, &mut taken)).map(Arc::from)
         };
         let headers = IdentityHeaders {
             subject: header("subject", subject),

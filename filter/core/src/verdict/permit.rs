@@ -40,9 +40,9 @@ impl Permit {
 
     /// The headers to set on the request, after those of [`crate::identity::IdentityHeaders`] were
     /// removed from it.
-    pub fn headers(&self) -> impl Iterator<Item = &(String, String)> {
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let beside = self.beside.iter().flatten().flat_map(|identity| identity.own_headers());
-        self.identity.as_deref().map_or(&[][..], Identity::headers).iter().chain(beside)
+        self.identity.iter().flat_map(|identity| identity.headers()).chain(beside)
     }
 
     /// The headers with credentials that must not reach the service: what nobody has verified, what is for this gateway

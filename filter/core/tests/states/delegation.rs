@@ -82,8 +82,8 @@ fn the_service_is_told_who_may_act_only_in_a_header_that_the_configuration_names
     let token = letting(json!({"iss": "https://agents.example.com", "sub": "agent 7"}));
     let told = |config: &Value| {
         let permit = World::synchronized(config).permit("/", &token);
-        let told = permit.headers().find(|(name, _)| name == "x-may-act");
-        (told.map(|(_, value)| value.clone()), permit.headers().count())
+        let told = permit.headers().find(|(name, _)| *name == "x-may-act");
+        (told.map(|(_, value)| value.to_owned()), permit.headers().count())
     };
     assert_eq!(told(&config()), (None, 4));
     let named = with(config(), "/identity", json!({"headers": {"may_act": "X-May-Act"}}));

@@ -220,7 +220,7 @@ fn a_subject_that_only_looks_like_another_is_another() {
     let mut told = vec![composed.to_owned()];
     for sub in alike {
         let permit = world.permit("/", &of(sub));
-        told.push(permit.headers().next().unwrap().1.clone());
+        told.push(permit.headers().next().unwrap().1.to_owned());
         assert!(told.last().unwrap().is_ascii(), "what the service reads cannot mislead it");
     }
     told.sort();
