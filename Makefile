@@ -94,7 +94,7 @@ e2e: test-tools ## end-to-end tests; E2E='name' runs those whose name contains i
 	ENVOY=$(find_envoy) cargo test -p rescind-e2e -- --test-threads $(E2E_THREADS) $(E2E)
 
 # The tests look at what is in the image, not at how fast it is.
-test-tools: QUICKER := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+test-tools: QUICKER := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=0
 test-tools: wasm trap-wasm companion static-companion envoy nginx $(JOSE) $(SCHEMAS) ## build and install what the end-to-end tests run
 
 bench: wasm companion envoy ## the measurements of the README; takes minutes
@@ -116,7 +116,7 @@ wasm: targets ## the filter: target/wasm32-wasip1/release/rescind.wasm
 
 trap-wasm: targets
 	CARGO_TARGET_DIR=$(TRAP_DIR) CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-		cargo build --quiet --release -p rescind-filter --target wasm32-wasip1 --features trap,vectors
+		CARGO_PROFILE_RELEASE_OPT_LEVEL=1 cargo build --quiet --release -p rescind-filter --target wasm32-wasip1 --features trap,vectors
 
 companion:
 	cargo build --quiet -p rescind-companion
