@@ -14,12 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-#[expect(dead_code, reason = "other tests use the rest of it")]
+#[expect(dead_code, unused_imports, reason = "other tests use the rest of it")]
 mod world;
 
 use world::{World, config, with};
 
-/// The issue asks for so many.
+/// Fewer would compare little.
 const LEAST_TOKENS: usize = 2_000;
 
 /// Who refuses what the other accepts.

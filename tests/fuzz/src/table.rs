@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Few records a page, so that reading takes several.
 const PAGE_RECORDS: usize = 40;
 const MAX_STEPS: usize = 64;
+/// So many are read twice within [`PATIENCE`], at one page each 100 ms.
+const MAX_SAID: usize = 8_000;
 
 /// What happens next.
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -150,7 +152,8 @@ impl World {
                 self.say(subject(about.into()), kind, conditions.into_iter().collect(), at, value);
             }
             Step::Flood(hundreds) => {
-                for number in 0..100 * u32::from(hundreds % 16) {
+                let room = u32::try_from(MAX_SAID.saturating_sub(self.said.len())).unwrap_or(0);
+                for number in 0..room.min(100 * u32::from(hundreds % 16)) {
                     let about = subject(1000 + number);
                     let at = self.now;
                     self.say(about, FactKind::RevokedBefore, Vec::new(), at, FactValue::Set);
