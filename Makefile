@@ -182,7 +182,7 @@ $(JOSERFC):
 # Without --locked: the published lock file may name what a registry mirror no longer has.
 .tools/bin/wasm-bindgen-test-runner: Cargo.lock
 	@[ "$$($@ --version 2>/dev/null)" = "wasm-bindgen-test-runner $(BINDGEN_VERSION)" ] \
-		|| CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/tools cargo install --quiet wasm-bindgen-cli \
+		|| CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/tools CARGO_PROFILE_RELEASE_OPT_LEVEL=1 cargo install --quiet wasm-bindgen-cli \
 			--version $(BINDGEN_VERSION) --bin wasm-bindgen-test-runner --root .tools --force
 	@touch $@
 
