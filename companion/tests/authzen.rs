@@ -185,6 +185,30 @@ fn what_a_signal_said_of_a_verified_token_is_told_without_the_token() {
     assert_eq!(ask_about(&with("iat", json!(now() + 5))), (true, json!(null)), "a later token");
 }
 
+#[test]
+fn the_page_that_calls_is_what_the_context_says() {
+    let routes = json!([{ "path": "/orders", "origins": ["https://app.example.com"] }]);
+    let mut site = Deciding::prepared(&["authzen"], &json!({ "routes": routes }));
+    site.companion.start();
+    let mut asked = question("alice", "/orders", &site.token("alice"));
+    assert_eq!(ask(&site, &asked)["decision"], true, "no page");
+    for (origin, permitted) in [
+        ("https://app.example.com", true),
+        ("https://other.example.com", false),
+        ("https://app.example.com.evil.example", false),
+        ("null", false),
+        ("", false),
+    ] {
+        asked["context"]["origin"] = json!(origin);
+        let answer = ask(&site, &asked);
+        let status = (!permitted).then_some(403);
+        let found = (&answer["decision"], answer["context"]["response"]["status"].as_u64());
+        assert_eq!(found, (&json!(permitted), status), "{origin}: {answer}");
+    }
+    asked["context"]["origin"] = json!(["https://app.example.com"]);
+    assert_eq!(site.post(ONE, &asked.to_string()).status, 400);
+}
+
 /// A site with tools that ask for different things.
 fn with_tools() -> Deciding {
     let routes = json!([

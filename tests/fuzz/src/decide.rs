@@ -171,6 +171,7 @@ fn is_asked(question: &Question<'_>, own: &Value, defaults: &Value) {
         ("txn_token", view.txn_token, text(&context["txn_token"])),
         ("workload_token", view.workload_token, text(&context["workload_identity_token"])),
         ("workload_proof", view.workload_proof, text(&context["workload_proof_token"])),
+        ("origin", view.origin, text(&context["origin"])),
     ] {
         agrees(name, field, usize::from(value.is_some()), value.as_deref());
     }

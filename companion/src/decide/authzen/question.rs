@@ -4,8 +4,10 @@
 //! `properties.host` where routes depend on hosts; `action.name` is the method. The token is
 //! `context.access_token`, the DPoP proof `context.dpop`; other credentials are `txn_token`,
 //! `workload_identity_token` and `workload_proof_token`; the SHA-256 digest of the client's
-//! certificate (64 hex digits) `context.client_certificate`. `subject.id` must be the token's `sub`,
-//! unless `subject.type` is `access_token`, for callers that do not read tokens.
+//! certificate (64 hex digits) `context.client_certificate`. `context.origin` is the page's
+//! `Origin`, if a browser sent one: whoever leaves it out says that none did. `subject.id` must
+//! be the token's `sub`, unless `subject.type` is `access_token`, for callers that do not read
+//! tokens.
 //!
 //! **May this MCP message pass?** `action.name` is the method of the message and `resource` what it is
 //! about ([`message`](super::message)). Where it is sent is `context.path`, and `context.host` where
@@ -63,6 +65,7 @@ pub(super) struct Asked<'a> {
     workload_token: Option<&'a str>,
     workload_proof: Option<&'a str>,
     certificate: Option<&'a str>,
+    origin: Option<&'a str>,
 }
 
 /// What is asked for, and where.
@@ -174,6 +177,7 @@ impl<'a> Question<'a> {
             workload_token: given("workload_identity_token", "context.workload_identity_token")?,
             workload_proof: given("workload_proof_token", "context.workload_proof_token")?,
             certificate: given("client_certificate", "context.client_certificate")?,
+            origin: given("origin", "context.origin")?,
         };
         let subject = (subject_type != "access_token").then_some(subject_id);
         Ok(Self { kind: Kind::Request(request), subject })
@@ -237,6 +241,7 @@ impl Asked<'_> {
             txn_token: field(self.txn_token),
             workload_token: field(self.workload_token),
             workload_proof: field(self.workload_proof),
+            origin: field(self.origin),
             ..RequestView::default()
         }
     }
