@@ -78,6 +78,17 @@ impl Key {
         jwk
     }
 
+    /// The public key as a `SubjectPublicKeyInfo` in DER (RFC 5280 §4.1).
+    #[must_use]
+    pub fn spki(&self) -> Vec<u8> {
+        match self {
+            Self::Es256(pair) => pair.public_key().to_der().expect("a key"),
+            Self::Es384(pair) => pair.public_key().to_der().expect("a key"),
+            Self::EdDsa(pair) => pair.public_key().to_der(),
+            Self::Rs256(pair) => pair.public_key().to_der().expect("a key"),
+        }
+    }
+
     fn kid(&self) -> Option<&str> {
         match self {
             Self::Es256(pair) => pair.key_id().as_deref(),

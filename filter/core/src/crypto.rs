@@ -24,6 +24,7 @@ mod known_answers;
 mod modulus;
 mod rsa;
 mod software;
+mod tables;
 #[cfg(test)]
 mod tests;
 

@@ -11,12 +11,8 @@
 //! a key that is not on its curve. Every sum of points that a key and a signature can be made to
 //! lead to is told apart: none, twice the same, opposite.
 //!
-//! A key that has verified a signature gets a table of its multiples, 2.25 or 3.5 KiB, with which its
-//! next signatures take half the time: no more memory than a long RSA key takes. A key that has
-//! verified none never does, so strangers cannot make the gateway keep anything.
-
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+//! A key that has verified a signature gets a table of its multiples, 18 or 28 KiB, with which its
+//! next signatures take a third of the time, if there is room for one ([`super::tables`]).
 
 mod curve;
 mod field;
@@ -31,14 +27,15 @@ pub(crate) use curve::Curve;
 pub(crate) use p256::P256;
 pub(crate) use p384::P384;
 
+use super::tables::{ROOM, Room, Table};
 use multiples::Multiples;
 use point::{Affine, Point};
 
-/// In the table of a key that has verified a signature: an eighth of the doublings.
-const ROWS: usize = 8;
+/// In the table of a key that has verified a signature: a sixteenth of the doublings.
+const ROWS: usize = 16;
 
-/// Digits between ±2^3: for four multiples in each row every fifth digit of a scalar is one.
-const WIDTH: usize = 4;
+/// Digits between ±2^5: for sixteen multiples in each row every seventh digit of a scalar is one.
+const WIDTH: usize = 6;
 
 /// In the table of a key that has not verified one: digits between ±2^4.
 const ONE_ROW_WIDTH: usize = 5;
@@ -46,25 +43,28 @@ const ONE_ROW_WIDTH: usize = 5;
 /// A public key, ready to check signatures.
 pub(crate) struct EcdsaKey<F: Curve> {
     point: Affine<F>,
-    has_verified: AtomicBool,
-    multiples: OnceLock<Option<Multiples<F>>>,
+    table: Table<Multiples<F>>,
 }
 
 impl<F: Curve> EcdsaKey<F> {
     /// From a point in uncompressed form (SEC 1 §2.3.3); `None` if it is not on the curve.
     pub(super) fn new(uncompressed: &[u8]) -> Option<Self> {
-        let point = curve::point(uncompressed)?;
-        Some(Self { point, has_verified: AtomicBool::new(false), multiples: OnceLock::new() })
+        Self::within(&ROOM, uncompressed)
     }
 
-    /// Whether it has verified a signature.
-    pub(super) fn has_verified(&self) -> bool {
-        self.has_verified.load(Ordering::Relaxed)
+    /// The same, with a table only if there is room for it here.
+    fn within(room: &'static Room, uncompressed: &[u8]) -> Option<Self> {
+        Some(Self { point: curve::point(uncompressed)?, table: Table::within(room) })
     }
 
-    /// Notes that it has, whoever did the work.
+    /// Whether it has a table, or gets it with the next signature.
+    pub(super) fn is_known(&self) -> bool {
+        self.table.has_room()
+    }
+
+    /// Notes that it has verified a signature, whoever did the work.
     pub(super) fn note_verified(&self) {
-        self.has_verified.store(true, Ordering::Relaxed);
+        self.table.make_room(Multiples::<F>::size(ROWS, WIDTH));
     }
 
     /// Whether `signature`, two numbers in a row, is this key's over a message with this hash. The
@@ -91,13 +91,13 @@ impl<F: Curve> EcdsaKey<F> {
         let of_generator = context.order.product(hash, &inverse)?;
         let of_key = context.order.product(r, &inverse)?;
         let once;
-        let multiples = if self.has_verified() {
-            self.multiples.get_or_init(|| Multiples::new(&self.point, ROWS, WIDTH))
-        } else {
-            once = Multiples::new(&self.point, 1, ONE_ROW_WIDTH);
-            &once
+        let multiples = match self.table.get(|| Multiples::new(&self.point, ROWS, WIDTH)) {
+            Some(multiples) => multiples?,
+            None => {
+                once = Multiples::new(&self.point, 1, ONE_ROW_WIDTH)?;
+                &once
+            }
         };
-        let multiples = multiples.as_ref()?;
         let generator = &context.generator;
         let sum = multiples::sum(&[
             (generator, generator.digits(&of_generator)),

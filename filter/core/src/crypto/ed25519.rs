@@ -12,11 +12,10 @@
 //! `ed25519-dalek` it also refuses a key in another spelling than its canonical one (RFC 8032 §5.1.3): a few points
 //! have one, and nobody knows their private keys.
 //!
-//! A key that has verified a signature gets a table of its multiples, 3.75 KiB, with which its next signatures take
-//! less than half the time. A key that has verified none never does, so strangers cannot make the gateway keep anything.
+//! A key that has verified a signature gets a table of its multiples, 15 KiB, with which its next signatures take
+//! a third of the time, if there is room for one ([`super::tables`]).
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha512};
 
@@ -27,15 +26,16 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
+use super::tables::{ROOM, Table};
 use field::Element;
 use multiples::Multiples;
 use point::Point;
 
-/// In the table of a key that has verified a signature: an eighth of the doublings.
-const ROWS: usize = 8;
+/// In the table of a key that has verified a signature: a sixteenth of the doublings.
+const ROWS: usize = 16;
 
-/// Digits between ±2^3: for four multiples in each row every fifth digit of a scalar is one.
-const WIDTH: usize = 4;
+/// Digits between ±2^4: for eight multiples in each row every sixth digit of a scalar is one.
+const WIDTH: usize = 5;
 
 /// In the table of a key that has not verified one: digits between ±2^4.
 const ONE_ROW_WIDTH: usize = 5;
@@ -67,8 +67,7 @@ pub(crate) struct Ed25519Key {
     encoded: [u8; 32],
     /// The opposite of the key's point.
     opposite: Point,
-    has_verified: AtomicBool,
-    multiples: OnceLock<Option<Multiples>>,
+    table: Table<Multiples>,
 }
 
 impl Context {
@@ -95,19 +94,18 @@ impl Ed25519Key {
         (!point.has_small_order()).then(|| Self {
             encoded: *encoded,
             opposite: point.negated(),
-            has_verified: AtomicBool::new(false),
-            multiples: OnceLock::new(),
+            table: Table::within(&ROOM),
         })
     }
 
-    /// Whether it has verified a signature.
-    pub(super) fn has_verified(&self) -> bool {
-        self.has_verified.load(Ordering::Relaxed)
+    /// Whether it has a table, or gets it with the next signature.
+    pub(super) fn is_known(&self) -> bool {
+        self.table.has_room()
     }
 
-    /// Notes that it has, whoever did the work.
+    /// Notes that it has verified a signature, whoever did the work.
     pub(super) fn note_verified(&self) {
-        self.has_verified.store(true, Ordering::Relaxed);
+        self.table.make_room(Multiples::size(ROWS, WIDTH));
     }
 
     /// Whether `signature` is this key's over `message`.
@@ -135,13 +133,14 @@ impl Ed25519Key {
         let of_key = scalar::reduced(&hash.into());
         let (context, base) = (CONTEXT.as_ref()?, BASE.as_ref()?);
         let once;
-        let multiples = if self.has_verified() {
-            self.multiples.get_or_init(|| Multiples::new(&self.opposite, ROWS, WIDTH, context))
-        } else {
-            once = Multiples::new(&self.opposite, 1, ONE_ROW_WIDTH, context);
-            &once
+        let make = || Multiples::new(&self.opposite, ROWS, WIDTH, context);
+        let multiples = match self.table.get(make) {
+            Some(multiples) => multiples?,
+            None => {
+                once = Multiples::new(&self.opposite, 1, ONE_ROW_WIDTH, context)?;
+                &once
+            }
         };
-        let multiples = multiples.as_ref()?;
         // The only nonce that the key could have signed with: `S` times the base less `k` times the key.
         let sum = multiples::sum(&[
             (base, base.digits(&number)),

@@ -61,9 +61,9 @@ impl SoftwareKey {
     /// one.
     pub(crate) fn is_known(&self) -> bool {
         match self {
-            Self::P256(key) => key.has_verified(),
-            Self::P384(key) => key.has_verified(),
-            Self::Ed25519(key) => key.has_verified(),
+            Self::P256(key) => key.is_known(),
+            Self::P384(key) => key.is_known(),
+            Self::Ed25519(key) => key.is_known(),
             Self::Rsa(_) => false,
         }
     }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use jwt_simple::reexports::ct_codecs::{Base64UrlSafeNoPadding, Decoder as _};
 use rescind_e2e::companion::Companion;
 use rescind_e2e::issuer::{Key, now};
 use rescind_e2e::process::{Folder, Process};
@@ -127,10 +128,8 @@ impl Setup {
                 Table::start(folder.path(), name, records, &transmitter)
             })
             .collect();
-        let nothing = folder.path().join("nothing.wasm");
-        let module = wat::parse_str(include_str!("nothing.wat")).expect("a module");
-        fs::write(&nothing, module).expect("a file");
-        let runs_and_filters = plans(&rs, &es, &jwks, authz_port, &tables, &nothing);
+        let modules = Modules::write(folder.path(), &rs);
+        let runs_and_filters = plans(&rs, &es, &jwks, authz_port, &tables, &modules);
 
         let mut clusters = vec![("ext_authz".to_owned(), authz_port)];
         clusters.extend(tables.iter().map(|table| (table.name.clone(), table.companion.port)));
@@ -158,6 +157,54 @@ impl Setup {
     }
 }
 
+/// Modules to compare with.
+#[derive(Debug)]
+struct Modules {
+    nothing: PathBuf,
+    signature: PathBuf,
+}
+
+impl Modules {
+    fn write(folder: &Path, key: &Key) -> Self {
+        let (nothing, signature) = (folder.join("nothing.wasm"), folder.join("signature.wasm"));
+        let arguments = signature_arguments(key);
+        let escaped: String = arguments.iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let asking = include_str!("signature.wat")
+            .replace(
+                "(data (i32.const 1024) \"ARGUMENTS\")",
+                &format!("(data (i32.const 1024) \"{escaped}\")"),
+            )
+            .replace("(i32.const SIZE)", &format!("(i32.const {})", arguments.len()));
+        for (path, text) in [(&nothing, include_str!("nothing.wat")), (&signature, &asking)] {
+            fs::write(path, wat::parse_str(text).expect("a module")).expect("a file");
+        }
+        Self { nothing, signature }
+    }
+}
+
+/// What Envoy's `verify_signature` is asked about a token by `key`: hash function, key, signature, text.
+fn signature_arguments(key: &Key) -> Vec<u8> {
+    let token = token(key, "user-0");
+    let (text, signature) = token.rsplit_once('.').expect("a token");
+    let signature = Base64UrlSafeNoPadding::decode_to_vec(signature, None).expect("base64url");
+    let spki = key.spki();
+    let mut message = Vec::new();
+    for (number, field) in
+        [b"sha256", spki.as_slice(), &signature, text.as_bytes()].iter().enumerate()
+    {
+        let [tag, ..] = (number.saturating_add(1) << 3 | 2).to_le_bytes();
+        message.push(tag);
+        // A length below 16384.
+        let ([low, ..], [high, ..]) = (field.len().to_le_bytes(), (field.len() >> 7).to_le_bytes());
+        match high {
+            0 => message.push(low),
+            _ => message.extend([low | 0x80, high]),
+        }
+        message.extend_from_slice(field);
+    }
+    message
+}
+
 /// An Envoy with one worker for one variant.
 fn spawn(folder: &Path, variant: &envoy::Variant, clusters: &[(String, u16)]) -> Process {
     let bootstrap = envoy::bootstrap(ports::free(), variant, clusters);
@@ -179,7 +226,7 @@ fn plans<'a>(
     jwks: &Value,
     authz_port: u16,
     tables: &[Table],
-    nothing: &Path,
+    modules: &Modules,
 ) -> Vec<Plan<'a>> {
     let rs256 = requests(rs, TOKENS);
     let es256 = requests(es, TOKENS);
@@ -196,7 +243,10 @@ fn plans<'a>(
         filter["identity"] = json!({ "headers": headers });
         vec![envoy::rescind("telling", &wasm.to_string_lossy(), &filter)]
     };
-    let nothing = vec![envoy::rescind("nothing", &nothing.to_string_lossy(), &json!({}))];
+    let module =
+        |name, path: &Path| vec![envoy::rescind(name, &path.to_string_lossy(), &json!({}))];
+    let nothing = module("nothing", &modules.nothing);
+    let signature = module("signature", &modules.signature);
     // What `jwt_authn` is told to do here.
     let subject = |cache| telling(cache, json!({ "subject": "x-rescind-subject" }));
     let silent = telling(LARGE_CACHE, json!({}));
@@ -213,6 +263,7 @@ fn plans<'a>(
         ("jwt_authn ES256, its cache", jwt_authn(true), one(&es256)),
         ("ext_authz (HTTP)", vec![envoy::ext_authz(authz_port)], one(&es256)),
         ("a Wasm filter that does nothing", nothing, one(&es256)),
+        ("a Wasm filter that only has the host check RS256", signature, rs256.clone()),
         ("rescind, token seen before", rescind(0, LARGE_CACHE), one(&rs256)),
         ("rescind, token seen before, one header", subject(LARGE_CACHE), one(&rs256)),
         ("rescind, token seen before, no header", silent, one(&rs256)),

@@ -42,7 +42,7 @@ pub(crate) struct Context<F: Curve> {
 }
 
 impl<F: Curve> Context<F> {
-    const ROWS: usize = 8;
+    const ROWS: usize = 16;
 
     /// Digits between ±2^7: for 64 multiples in each row every ninth digit of a scalar is one.
     const WIDTH: usize = 8;

@@ -44,6 +44,12 @@ impl<F: Curve> Multiples<F> {
         Some(Self { rows: rows.collect(), stride, width })
     }
 
+    /// How many bytes the multiples in so many rows take.
+    pub(super) const fn size(rows: usize, width: usize) -> usize {
+        let in_row = 1_usize << width.saturating_sub(2);
+        rows.saturating_mul(in_row).saturating_mul(size_of::<[F::Stored; 2]>())
+    }
+
     /// The digits of a big-endian scalar that fit this table.
     pub(super) fn digits(&self, scalar: &[u8]) -> Digits {
         Digits::new(scalar, self.width)

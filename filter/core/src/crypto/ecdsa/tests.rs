@@ -281,22 +281,41 @@ macro_rules! curve_tests {
                 let good = sign(&secret, &random_scalar("nonce", 200), &hash);
                 for _ in 0..3 {
                     assert!(!key.verify(&[7; $bytes], &good));
-                    assert!(key.multiples.get().is_none());
+                    assert!(!key.is_known());
                 }
-                assert!(key.verify(&hash, &good) && key.multiples.get().is_none());
+                assert!(key.verify(&hash, &good) && key.is_known());
                 assert!(key.verify(&hash, &good));
-                let table = key.multiples.get().unwrap().as_ref().unwrap();
+                let table = key.table.get(|| panic!("it is there")).unwrap().unwrap();
                 let coordinates = table.rows.iter().flatten().flatten();
                 let bytes: usize = coordinates.map(size_of_val).sum();
-                assert_eq!(bytes, $table);
+                assert_eq!((bytes, Multiples::<$curve>::size(ROWS, WIDTH)), ($table, $table));
                 assert!(!key.verify(&[7; $bytes], &good) && key.verify(&hash, &good));
+            }
+
+            #[test]
+            fn where_there_is_no_room_for_a_table_a_key_judges_without_one() {
+                static ROOM: Room = Room::new($table);
+                let secret = random_scalar("secret", 201);
+                let point = public(&secret).to_sec1_point(false);
+                let hash = random("hash", 201, $bytes);
+                let good = sign(&secret, &random_scalar("nonce", 201), &hash);
+                let [first, second] =
+                    [0; 2].map(|_| EcdsaKey::<$curve>::within(&ROOM, point.as_bytes()).unwrap());
+                for _ in 0..3 {
+                    for key in [&first, &second] {
+                        assert!(key.verify(&hash, &good) && !key.verify(&[7; $bytes], &good));
+                    }
+                }
+                assert!(first.is_known() && !second.is_known());
+                drop(first);
+                assert!(second.verify(&hash, &good) && second.is_known());
             }
         }
     };
 }
 
-curve_tests!(p256_curve, P256, p256, 32, 2304);
-curve_tests!(p384_curve, P384, p384, 48, 3584);
+curve_tests!(p256_curve, P256, p256, 32, 18_432);
+curve_tests!(p384_curve, P384, p384, 48, 28_672);
 
 /// `r` is `x` modulo `n`: an `x` from `n` up has an `r` below `p` − `n`, and both are looked at.
 #[test]

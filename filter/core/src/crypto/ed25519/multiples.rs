@@ -38,6 +38,12 @@ impl Multiples {
         Some(Self { rows: addends.chunks(in_row).map(<[_]>::to_vec).collect(), stride, width })
     }
 
+    /// How many bytes the multiples in so many rows take.
+    pub(super) const fn size(rows: usize, width: usize) -> usize {
+        let in_row = 1_usize << width.saturating_sub(2);
+        rows.saturating_mul(in_row).saturating_mul(size_of::<Addend>())
+    }
+
     /// The digits of a big-endian scalar of 32 bytes that fit this table.
     pub(super) fn digits(&self, scalar: &[u8; 32]) -> Digits {
         Digits::new(scalar, self.width)
