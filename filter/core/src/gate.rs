@@ -40,6 +40,7 @@ use crate::crypto::SignatureVerifier;
 use crate::identity::Identity;
 use crate::in_flight::{InFlight, MAX_WATCHED, Streams};
 use crate::keys::KeyStore;
+use crate::mcp::body::Announced;
 use crate::metrics::{Counters, Id};
 use crate::replay::{ReplayMemory, Used};
 use crate::request::{Connection, RequestView};
@@ -176,8 +177,7 @@ impl Gate {
         now: UnixTime,
     ) -> Result<Permit, Denial> {
         self.caller = None;
-        let verdict =
-            self.judge(request, context, now).and_then(|permit| self.with_body(permit, request));
+        let verdict = self.judge(request, context, now);
         match &verdict {
             Ok(Permit { identity: None, .. }) => self.counters.add(Id::PermittedPublic, 1),
             Ok(Permit { stale, .. }) => {
@@ -189,13 +189,18 @@ impl Gate {
         verdict
     }
 
-    /// The same permit, for a request with the body that its headers announce.
-    fn with_body(&self, permit: Permit, request: &RequestView<'_>) -> Result<Permit, Denial> {
+    /// What the body of `request` has to say, if its route reads bodies.
+    fn announced(&self, request: &RequestView<'_>) -> Result<Option<Announced>, Denial> {
         let announced = self.config.routes.announced(request)?;
         if announced.is_some() {
             request.content.check()?;
         }
-        Ok(Permit { announced, ..permit })
+        Ok(announced)
+    }
+
+    /// For a request that needs no token.
+    fn public(&self, request: &RequestView<'_>) -> Result<Permit, Denial> {
+        Ok(Permit { announced: self.announced(request)?, ..Permit::public() })
     }
 
     fn judge(
@@ -211,11 +216,11 @@ impl Gate {
             if let Access::Token(Requirements { cors_preflight: true, .. }) =
                 self.config.routes.select(&announced)?
             {
-                return Ok(Permit::public());
+                return self.public(request);
             }
         }
         let Access::Token(required) = self.config.routes.select(request)? else {
-            return Ok(Permit::public());
+            return self.public(request);
         };
         // 2. Credentials.
         let offered = Offered::find(request, required, &self.config)?;
@@ -265,6 +270,7 @@ impl Gate {
         if let Some(slot) = required.credentials.missing(admitted.slots) {
             return Err(Denial::MissingCredential { slot });
         }
+        let announced = self.announced(request)?;
         // 8. Last, since a proof counts as used only if the request passes.
         let of_bearer = match offered.bearer {
             Some(bearer) => {
@@ -289,7 +295,7 @@ impl Gate {
         }
         let Admitted { slots: verified, identities: [identity, beside @ ..], watched } = admitted;
         let stale = standing.is_stale;
-        Ok(Permit { identity, beside, verified, stale, watched, announced: None })
+        Ok(Permit { identity, beside, verified, stale, watched, announced })
     }
 
     /// Lets a proof pass, for the first and last time.

@@ -320,3 +320,30 @@ fn a_certificate_in_a_header_counts_only_where_the_configuration_trusts_it() {
     trusting.certificate = Some(hex);
     assert_eq!(reason(&mut trusting, ""), "wrong_certificate");
 }
+
+#[test]
+fn a_request_whose_body_cannot_be_compared_with_its_headers_uses_no_proof_up() {
+    let routes = json!([{"path": "/mcp", "mcp": {"verify_body": true}}]);
+    let mut world = World::synchronized(&with(gateway(), "/routes", routes));
+    let token = bound_token();
+    let authorization = format!("DPoP {token}");
+    let proof = proof_by(&key(5), &with(said("/mcp", &token, "p-1"), "/htm", json!("POST")));
+    let mut send = |media_type: &str| {
+        let mut request = RequestView {
+            method: b"POST",
+            path: b"/mcp",
+            authorization: Field::One(authorization.as_bytes()),
+            proof: Field::One(proof.as_bytes()),
+            ..RequestView::default()
+        };
+        request.content.media_type = Field::One(media_type.as_bytes());
+        for (name, value) in [("mcp-method", "ping"), ("mcp-protocol-version", "2026-07-28")] {
+            request.mcp.add(name.as_bytes(), value.as_bytes());
+        }
+        let (status, reason, _) = world.send(&request).0;
+        (status, reason)
+    };
+    assert_eq!(send("text/plain"), (400, "malformed_mcp_body"));
+    assert_eq!(send("application/json"), (200, "permit"));
+    assert_eq!(send("application/json"), (401, "proof_replayed"));
+}
