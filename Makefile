@@ -20,6 +20,8 @@ BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/^version = "\(
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 WASM := $(CARGO_TARGET_DIR)/wasm32-wasip1/release/rescind.wasm
+ENVOY_DIR := $(CARGO_TARGET_DIR)/envoy
+export RESCIND_ENVOY_WASM := $(CARGO_TARGET_DIR)/wasm32-wasip1/release/rescind-envoy.wasm
 # The trapping build goes elsewhere, so that it can never be taken for the shipped one.
 TRAP_DIR := $(CARGO_TARGET_DIR)/trap
 export RESCIND_WASM := $(WASM)
@@ -39,7 +41,7 @@ E2E_THREADS ?= 4
 WHEEL_ENVOY := $(CURDIR)/.tools/envoy/envoy/_bin/envoy
 find_envoy = $${ENVOY:-$$(command -v envoy || { command -v func-e >/dev/null && func-e which; } || echo $(WHEEL_ENVOY))}
 
-.PHONY: help docs demo test unit wasm-unit differential fuzz e2e bench bench-companion bench-signatures wasm trap-wasm companion static-companion \
+.PHONY: help docs demo test unit wasm-unit differential fuzz e2e bench bench-companion bench-signatures wasm wasm-envoy trap-wasm companion static-companion \
 	image lint audit envoy nginx targets test-tools clean
 
 help: ## list the targets
@@ -97,7 +99,7 @@ e2e: test-tools ## end-to-end tests; E2E='name' runs those whose name contains i
 test-tools: QUICKER := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=0
 test-tools: wasm trap-wasm companion static-companion envoy nginx $(JOSE) $(SCHEMAS) ## build and install what the end-to-end tests run
 
-bench: wasm companion envoy ## the measurements of the README; takes minutes
+bench: wasm wasm-envoy companion envoy ## the measurements of the README; takes minutes
 	cargo build --quiet --release -p rescind-e2e -p rescind-companion
 	ENVOY=$(find_envoy) RESCIND=$(CARGO_TARGET_DIR)/release/rescind $(CARGO_TARGET_DIR)/release/bench
 	$(MAKE) bench-signatures
@@ -114,9 +116,15 @@ bench-signatures: targets ## one signature check in software, as wasm under Node
 wasm: targets ## the filter: target/wasm32-wasip1/release/rescind.wasm
 	RUSTFLAGS="$(SHIPPED_FLAGS)" cargo build --quiet --release -p rescind-filter --target wasm32-wasip1
 
+wasm-envoy: targets ## the same for Envoy and Istio alone, 3 µs less for each request: rescind-envoy.wasm there
+	RUSTFLAGS="$(SHIPPED_FLAGS)" CARGO_TARGET_DIR=$(ENVOY_DIR) \
+		cargo build --quiet --release -p rescind-filter --target wasm32-wasip1 --features envoy
+	mkdir -p $(dir $(RESCIND_ENVOY_WASM))
+	cp $(ENVOY_DIR)/wasm32-wasip1/release/rescind.wasm $(RESCIND_ENVOY_WASM)
+
 trap-wasm: targets
 	CARGO_TARGET_DIR=$(TRAP_DIR) CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-		CARGO_PROFILE_RELEASE_OPT_LEVEL=1 cargo build --quiet --release -p rescind-filter --target wasm32-wasip1 --features trap,vectors
+		CARGO_PROFILE_RELEASE_OPT_LEVEL=1 cargo build --quiet --release -p rescind-filter --target wasm32-wasip1 --features trap,vectors,envoy
 
 companion:
 	cargo build --quiet -p rescind-companion

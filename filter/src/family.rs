@@ -50,6 +50,11 @@ impl Family {
         }
     }
 
+    /// Whether the module has every callback that this host insists on, if it was built for Envoy alone or not.
+    pub(crate) const fn is_served(self, by_envoys_build: bool) -> bool {
+        !by_envoys_build || matches!(self, Self::Envoy)
+    }
+
     /// When the follower gets its turn.
     pub(crate) const fn timer(self) -> Timer {
         match self {
@@ -154,6 +159,14 @@ mod tests {
             Family::Envoy,
             "the second worker sees what the first one left"
         );
+    }
+
+    #[test]
+    fn the_build_for_envoy_alone_serves_no_other_host() {
+        let served = |family: Family| [false, true].map(|build| family.is_served(build));
+        assert_eq!(served(Family::Envoy), [true, true]);
+        assert_eq!(served(Family::Kong), [true, false]);
+        assert_eq!(served(Family::Apisix), [true, false]);
     }
 
     #[test]

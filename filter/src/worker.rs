@@ -106,6 +106,14 @@ impl Worker {
             number.unwrap_or_default()
         });
         let family = Family::probe();
+        if !family.is_served(cfg!(feature = "envoy")) {
+            let name = family.name();
+            let line = format_args!(
+                "this module is for Envoy and Istio alone, and the gateway is of {name}'s kind; load rescind.wasm"
+            );
+            log::line(Level::Critical, line);
+            return None;
+        }
         if config.identity.filter_state && !family.has_filter_state() {
             let line = "`identity.filter_state`: this gateway has none; set it to false";
             log::line(Level::Critical, line);

@@ -34,7 +34,13 @@ pub fn wasm() -> PathBuf {
     existing("RESCIND_WASM", target().join("wasm32-wasip1/release/rescind.wasm"))
 }
 
-/// The filter with the test-only features `trap` and `vectors`.
+/// The filter for Envoy alone, as shipped.
+#[must_use]
+pub fn envoys_wasm() -> PathBuf {
+    existing("RESCIND_ENVOY_WASM", target().join("wasm32-wasip1/release/rescind-envoy.wasm"))
+}
+
+/// The filter for Envoy alone, with the test-only features `trap` and `vectors`.
 #[must_use]
 pub fn trapping_wasm() -> PathBuf {
     existing("RESCIND_TRAP_WASM", target().join("trap/wasm32-wasip1/release/rescind.wasm"))

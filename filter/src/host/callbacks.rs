@@ -2,15 +2,13 @@
 //!
 //! Envoy and APISIX leave out callbacks that are not exported. Kong needs `proxy_on_vm_start` to load a filter at
 //! all, and calls those of bodies, responses and logs without looking whether they are there, which ends the
-//! worker. So all of them are here. Nothing is decided in the additional ones.
+//! worker. So all of them are here. Nothing is decided in the additional ones, and the build for Envoy alone (feature
+//! `envoy`) leaves them out.
 
 use std::alloc::Layout;
 
 use super::Token;
 use crate::vm;
-
-/// What a callback answers that has nothing against going on.
-const CONTINUE: u32 = 0;
 
 const TRUE: u32 = 1;
 
@@ -93,21 +91,29 @@ extern "C" fn proxy_on_request_trailers(context: u32, _count: usize) -> u32 {
     vm::on_body(context, None, true).code()
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_headers(_context: u32, _count: usize, _end: u32) -> u32 {
-    CONTINUE
-}
+/// What Envoy need not call.
+#[cfg(not(feature = "envoy"))]
+mod elsewhere {
+    use super::TRUE;
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_body(_context: u32, _size: usize, _end: u32) -> u32 {
-    CONTINUE
-}
+    const CONTINUE: u32 = 0;
 
-/// Whether the context may be deleted. APISIX writes a line to its error log unless it may.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_done(_context: u32) -> u32 {
-    TRUE
-}
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_response_headers(_context: u32, _count: usize, _end: u32) -> u32 {
+        CONTINUE
+    }
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_log(_context: u32) {}
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_response_body(_context: u32, _size: usize, _end: u32) -> u32 {
+        CONTINUE
+    }
+
+    /// Whether the context may be deleted. APISIX writes a line to its error log unless it may.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_done(_context: u32) -> u32 {
+        TRUE
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_log(_context: u32) {}
+}

@@ -20,10 +20,12 @@ mod shared_data;
 mod worker;
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use rescind_e2e::http::{self, Message, Request};
+use rescind_e2e::tools;
 use serde_json::Value;
 
 use abi::State;
@@ -124,9 +126,19 @@ impl Gateway {
         workers: usize,
         clusters: &[(&str, u16)],
     ) -> Self {
+        Self::with_module(&tools::wasm(), behaviour, workers, clusters)
+    }
+
+    /// The same with this module.
+    pub(crate) fn with_module(
+        module: &Path,
+        behaviour: Behaviour,
+        workers: usize,
+        clusters: &[(&str, u16)],
+    ) -> Self {
         let shared = Rc::new(RefCell::new(SharedData::new(behaviour)));
         let ahead = Rc::new(Cell::new(Duration::ZERO));
-        let (engine, module) = worker::module();
+        let (engine, module) = worker::read(module);
         let start = || {
             let state = State::new(behaviour, Rc::clone(&shared), Rc::clone(&ahead));
             Worker::start(&engine, &module, state)

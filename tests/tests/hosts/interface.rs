@@ -5,16 +5,21 @@
 //! sources of Envoy 1.40 (proxy-wasm-cpp-host), Kong's ngx_wasm_module and APISIX's wasm-nginx-module 0.7.0.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use rescind_e2e::site::Plan;
 use rescind_e2e::tools;
 use wasmparser::{ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
 
+use crate::host::{Behaviour, Gateway};
+use crate::installation::Installation;
+
 /// Parameters and results: `i` for 32 bits, `I` for 64, `?` for what no host passes.
-type Signature = (&'static str, &'static str);
+type Signature<'a> = (&'a str, &'a str);
 
 /// Host functions that every supported host has with this signature. Two are missing on purpose: with
 /// `proxy_get_log_level` or `proxy_get_metric` APISIX does not load a module, and Kong none with the first.
-const PROXY_ABI: &[(&str, Signature)] = &[
+const PROXY_ABI: &[(&str, Signature<'_>)] = &[
     ("proxy_add_header_map_value", ("iiiii", "i")),
     ("proxy_call_foreign_function", ("iiiiii", "i")),
     ("proxy_continue_stream", ("i", "i")),
@@ -38,7 +43,7 @@ const PROXY_ABI: &[(&str, Signature)] = &[
 ];
 
 /// What Rust's standard library may import from WASI; all hosts have these.
-const WASI: &[(&str, Signature)] = &[
+const WASI: &[(&str, Signature<'_>)] = &[
     ("clock_time_get", ("iIi", "i")),
     ("environ_get", ("ii", "i")),
     ("environ_sizes_get", ("ii", "i")),
@@ -50,7 +55,7 @@ const WASI: &[(&str, Signature)] = &[
 /// Callbacks that some host calls without looking for them first, or does not load a module without: all of them on
 /// Kong, and `proxy_on_done`, whose absence APISIX reports at every request. And `proxy_on_request_trailers`, by which
 /// Envoy says that a body is whole.
-const CALLED: &[(&str, Signature)] = &[
+const CALLED: &[(&str, Signature<'_>)] = &[
     ("_initialize", ("", "")),
     ("proxy_abi_version_0_2_1", ("", "")),
     ("proxy_on_configure", ("ii", "i")),
@@ -69,9 +74,13 @@ const CALLED: &[(&str, Signature)] = &[
     ("proxy_on_vm_start", ("ii", "i")),
 ];
 
+/// Those of them that Envoy need not make.
+const NOT_FOR_ENVOY: [&str; 4] =
+    ["proxy_on_done", "proxy_on_log", "proxy_on_response_body", "proxy_on_response_headers"];
+
 #[test]
 fn the_module_imports_only_what_every_host_provides() {
-    let interface = Interface::read();
+    let interface = Interface::read(&tools::wasm());
     assert!(interface.imports.len() > 5, "{:?}", interface.imports);
     for (module, name, signature) in &interface.imports {
         let known = match module.as_str() {
@@ -87,12 +96,28 @@ fn the_module_imports_only_what_every_host_provides() {
 
 #[test]
 fn the_module_exports_every_callback_that_some_host_relies_on_and_no_other() {
-    let interface = Interface::read();
-    let exports = interface.exports.iter();
-    let exports: Vec<(&str, (&str, &str))> = exports
-        .map(|(name, (parameters, results))| (&**name, (&**parameters, &**results)))
-        .collect();
-    assert_eq!(exports, CALLED);
+    assert_eq!(Interface::read(&tools::wasm()).exports(), CALLED);
+}
+
+#[test]
+fn the_module_for_envoy_alone_lacks_the_callbacks_that_envoy_need_not_make() {
+    let expected = CALLED.iter().filter(|(name, _)| !NOT_FOR_ENVOY.contains(name));
+    let expected: Vec<_> = expected.copied().collect();
+    assert_eq!(Interface::read(&tools::trapping_wasm()).exports(), expected);
+}
+
+#[test]
+fn the_module_for_envoy_alone_refuses_its_configuration_elsewhere() {
+    let site = Installation::start();
+    for behaviour in Behaviour::ALL {
+        let module = tools::trapping_wasm();
+        let mut gateway = Gateway::with_module(&module, behaviour, 1, &site.clusters());
+        let [worker] = gateway.workers.as_mut_slice() else { panic!("one worker") };
+        let configuration = site.configuration(behaviour, &Plan::default());
+        assert_eq!(worker.configure(&configuration), behaviour == Behaviour::Envoy);
+        let told = worker.log().iter().any(|line| line.contains("for Envoy and Istio alone"));
+        assert_eq!(told, behaviour != Behaviour::Envoy, "{:?}", worker.log());
+    }
 }
 
 /// A function's parameters and results.
@@ -105,8 +130,15 @@ struct Interface {
 }
 
 impl Interface {
-    fn read() -> Self {
-        let module = std::fs::read(tools::wasm()).unwrap();
+    fn exports(&self) -> Vec<(&str, Signature<'_>)> {
+        let exports = self.exports.iter();
+        exports
+            .map(|(name, (parameters, results))| (&**name, (&**parameters, &**results)))
+            .collect()
+    }
+
+    fn read(module: &Path) -> Self {
+        let module = std::fs::read(module).unwrap();
         let (mut types, mut functions, mut found) = (Vec::new(), Vec::new(), Self::default());
         for payload in Parser::new(0).parse_all(&module) {
             match payload.unwrap() {

@@ -238,7 +238,7 @@ fn plans<'a>(
         let vm_id = format!("{}-{cache}", table.name);
         vec![envoy::rescind(&vm_id, &wasm.to_string_lossy(), &table.filter(jwks, cache))]
     };
-    let telling = |cache: usize, headers: Value| {
+    let telling = |wasm: &Path, cache: usize, headers: Value| {
         let mut filter = tables[0].filter(jwks, cache);
         filter["identity"] = json!({ "headers": headers });
         vec![envoy::rescind("telling", &wasm.to_string_lossy(), &filter)]
@@ -248,8 +248,10 @@ fn plans<'a>(
     let nothing = module("nothing", &modules.nothing);
     let signature = module("signature", &modules.signature);
     // What `jwt_authn` is told to do here.
-    let subject = |cache| telling(cache, json!({ "subject": "x-rescind-subject" }));
-    let silent = telling(LARGE_CACHE, json!({}));
+    let subject = json!({ "subject": "x-rescind-subject" });
+    let one_header = |cache| telling(&wasm, cache, subject.clone());
+    let for_envoy = |cache| telling(&tools::envoys_wasm(), cache, subject.clone());
+    let silent = telling(&wasm, LARGE_CACHE, json!({}));
     let mut proving = tables[0].filter(jwks, LARGE_CACHE);
     proving["proofs"] = json!({ "origins": [ORIGIN] });
     let proving = vec![envoy::rescind("proving", &wasm.to_string_lossy(), &proving)];
@@ -265,15 +267,18 @@ fn plans<'a>(
         ("a Wasm filter that does nothing", nothing, one(&es256)),
         ("a Wasm filter that only has the host check RS256", signature, rs256.clone()),
         ("rescind, token seen before", rescind(0, LARGE_CACHE), one(&rs256)),
-        ("rescind, token seen before, one header", subject(LARGE_CACHE), one(&rs256)),
+        ("rescind, token seen before, one header", one_header(LARGE_CACHE), one(&rs256)),
         ("rescind, token seen before, no header", silent, one(&rs256)),
+        ("rescind-envoy.wasm, token seen before, one header", for_envoy(LARGE_CACHE), one(&rs256)),
         ("rescind, token seen before, 10 k records", rescind(1, LARGE_CACHE), one(&rs256)),
         ("rescind, token seen before, 1 M records", rescind(2, LARGE_CACHE), one(&rs256)),
         ("rescind, token seen before, 100 signals/s", rescind(0, LARGE_CACHE), one(&rs256)),
         ("rescind, new RS256 token", rescind(0, SMALL_CACHE), rs256.clone()),
         ("rescind, new ES256 token", rescind(0, SMALL_CACHE), es256.clone()),
-        ("rescind, new RS256 token, one header", subject(SMALL_CACHE), rs256.clone()),
-        ("rescind, new ES256 token, one header", subject(SMALL_CACHE), es256.clone()),
+        ("rescind, new RS256 token, one header", one_header(SMALL_CACHE), rs256.clone()),
+        ("rescind, new ES256 token, one header", one_header(SMALL_CACHE), es256.clone()),
+        ("rescind-envoy.wasm, new RS256 token, one header", for_envoy(SMALL_CACHE), rs256.clone()),
+        ("rescind-envoy.wasm, new ES256 token, one header", for_envoy(SMALL_CACHE), es256.clone()),
         ("rescind, new RS256 token, 1 M records", rescind(2, SMALL_CACHE), rs256),
         ("rescind, new ES256 token, 1 M records", rescind(2, SMALL_CACHE), es256),
     ]

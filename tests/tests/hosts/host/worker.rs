@@ -1,6 +1,7 @@
 //! One worker's VM, and the order in which a host calls it.
 
-use rescind_e2e::tools;
+use std::path::Path;
+
 use serde_json::Value;
 use wasmi::{Engine, Instance, Linker, Module, Store, TypedFunc, WasmParams, WasmResults};
 
@@ -20,9 +21,9 @@ pub(crate) struct Worker {
     next_request: u32,
 }
 
-pub(super) fn module() -> (Engine, Module) {
+pub(super) fn read(module: &Path) -> (Engine, Module) {
     let engine = Engine::default();
-    let bytes = std::fs::read(tools::wasm()).expect("the module is built");
+    let bytes = std::fs::read(module).expect("the module is built");
     let module = Module::new(&engine, &bytes[..]).expect("the module is valid");
     (engine, module)
 }
