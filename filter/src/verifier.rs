@@ -7,8 +7,8 @@
 //! slower at than the module (ES384) is checked in software.
 //!
 //! The host is asked about an ES256 key until it has verified a signature; from then on the module
-//! is faster, with a table of the key's multiples. A key that comes with each request, as a DPoP
-//! proof's does, stays the host's.
+//! is faster, with a table of the key's multiples, if it has room for one. A key that comes with
+//! each request, as a DPoP proof's does, stays the host's.
 //!
 //! A host that answers with an error instead of a verdict is not believed either way: that
 //! signature is checked in software. This module refuses to take anything but an explicit yes for

@@ -8,7 +8,8 @@
     reason = "a helper that fails is a test that fails"
 )]
 
-use std::net::TcpListener;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -155,7 +156,8 @@ authority_issuers = ["{IDP}"]
 
 /// A port that nobody listens on, not given out before by this process. Below those that the kernel
 /// gives to outgoing connections (32768 and up on Linux): one of these could take the port before the
-/// companion does, or be connected with itself where nobody listens.
+/// companion does, or be connected with itself where nobody listens. It is found by connecting: a listener's copy would
+/// stay in a program that another thread starts at that moment, until that program begins.
 pub(crate) fn free_port() -> u16 {
     const FIRST: u32 = 10_000;
     const COUNT: u32 = 20_000;
@@ -165,7 +167,9 @@ pub(crate) fn free_port() -> u16 {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
         assert!(step < COUNT, "no free port");
         let port = u16::try_from(FIRST + start.wrapping_add(step) % COUNT).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let found = TcpStream::connect_timeout(&address, Duration::from_secs(1));
+        if found.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
             return port;
         }
     }

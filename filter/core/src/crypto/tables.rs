@@ -1,8 +1,9 @@
-//! Memory for the tables of keys that have verified a signature: a table makes a key's next signatures two or three times
-//! as fast, and there are as many of them as there is room for.
+//! Memory for the tables of keys that have verified a signature: a table makes a key's next signatures three times as
+//! fast, and there are as many of them as there is room for.
 //!
-//! Whose key has verified none never gets one, so strangers cannot make the gateway keep anything. Where more keys have
-//! than there is room for, the others go on without, until a key with a table is dropped.
+//! A key that has verified none never gets one, and a key that comes with a request gives its part back with it: strangers
+//! cannot make the gateway keep anything. Where more keys have verified than there is room for, the others go on
+//! without, until a key with a table is dropped.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
