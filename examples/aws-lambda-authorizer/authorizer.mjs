@@ -16,12 +16,15 @@ function credentials(headers) {
 
 export function question(event) {
   const { http, domainName, requestId } = event.requestContext;
+  const headers = event.headers ?? {};
+  // Left out only where there is none: whoever leaves it out says that no page calls.
+  const page = headers.origin === undefined ? {} : { origin: headers.origin };
   const query = event.rawQueryString ? `?${event.rawQueryString}` : "";
   return {
     subject: { type: "access_token", id: requestId },
     action: { name: http.method },
     resource: { type: "route", id: event.rawPath + query, properties: { host: domainName } },
-    context: credentials(event.headers ?? {}),
+    context: { ...credentials(headers), ...page },
   };
 }
 

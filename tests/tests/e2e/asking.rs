@@ -99,12 +99,21 @@ fn every_example_for_a_gateway_that_asks_sends_what_its_form_reads_and_takes_the
 
 #[test]
 fn the_functions_of_the_lambda_authorizer_refuse_from_the_signal_on_and_when_nobody_answers() {
-    let mut site = Deciding::start("authzen", json!({}));
+    let routes = json!([
+        { "path_prefix": "/admin", "scopes": ["admin"] },
+        { "path_prefix": "/pages", "origins": ["https://app.example.com"] },
+        { "path_prefix": "/" },
+    ]);
+    let mut site = Deciding::start("authzen", json!({ "routes": routes }));
     let port = site.port;
-    let call = |path: &str, authorization: &str| {
+    let call_from = |origin: Option<&str>, path: &str, authorization: &str| {
+        let mut headers = json!({ "authorization": authorization });
+        if let Some(origin) = origin {
+            headers["origin"] = json!(origin);
+        }
         let event = json!({
             "version": "2.0", "rawPath": path, "rawQueryString": "a=b",
-            "headers": { "authorization": authorization },
+            "headers": headers,
             "requestContext": {
                 "requestId": "request-1", "domainName": "api.example.com",
                 "http": { "method": "GET", "path": path },
@@ -122,12 +131,23 @@ fn the_functions_of_the_lambda_authorizer_refuse_from_the_signal_on_and_when_nob
         let text = String::from_utf8(output.stdout).unwrap();
         serde_json::from_str::<Value>(text.lines().last().unwrap()).unwrap()
     };
+    let call = |path: &str, authorization: &str| call_from(None, path, authorization);
     let good = format!("Bearer {}", site.issuer.token("alice"));
     let permitted = json!({
         "isAuthorized": true, "context": { "subject": "alice", "issuer": site.issuer.name },
     });
     wait::until_true("keys to be there", wait::SOON, || call("/orders", &good) == permitted);
     assert_eq!(call("/admin", &good), json!({ "isAuthorized": false }));
+    for (origin, answer) in [
+        (None, &permitted),
+        (Some("https://app.example.com"), &permitted),
+        (Some("https://evil.example"), &json!({ "isAuthorized": false })),
+        // Two, as API Gateway joins them.
+        (Some("https://app.example.com,https://evil.example"), &json!({ "isAuthorized": false })),
+        (Some(""), &json!({ "isAuthorized": false })),
+    ] {
+        assert_eq!(&call_from(origin, "/pages/1", &good), answer, "{origin:?}");
+    }
     assert_eq!(call("/orders", &format!("{good},{good}")), json!("Unauthorized"));
     assert_eq!(call("/orders", ""), json!("Unauthorized"));
     site.revoke("alice");

@@ -57,7 +57,7 @@ impl SoftwareKey {
         }
     }
 
-    /// Whether the next signature takes half the time because of what was learned from an earlier
+    /// Whether the next signature takes a third of the time because of what was learned from an earlier
     /// one.
     pub(crate) fn is_known(&self) -> bool {
         match self {

@@ -154,8 +154,8 @@ impl PublicKey {
         }
     }
 
-    /// Whether [`SoftwareVerifier`] checks the next signature by this key in half the time, since the
-    /// key has verified one: never true of RSA keys.
+    /// Whether [`SoftwareVerifier`] checks the next signature by this key in a third of the time,
+    /// since the key has verified one and there is room for its table: never true of RSA keys.
     ///
     /// [`SoftwareVerifier`]: crate::crypto::SoftwareVerifier
     #[must_use]

@@ -1,6 +1,6 @@
-//! `make bench`: what a request costs, with and without Rescind, in one run on one Envoy.
+//! `make bench`: what a request costs, with and without Rescind, in one run.
 //!
-//! Every variant is a listener of the same Envoy with one worker; the rounds go through all variants
+//! Every variant has an Envoy of its own with one worker; the rounds go through all variants
 //! in turn, so that a machine that slows down slows all of them. The figure is the processor time of
 //! the whole Envoy process per request, from `/proc`. Ratios are what to compare; values depend on the
 //! machine. A second part measures the time from the companion's `202` to the first refusal, a third
